@@ -1,0 +1,1 @@
+"""What runs on a rig: walks each GPU group from one workload to another, safely."""

@@ -1,0 +1,207 @@
+"""Values of the switch machine: its state, its events and its effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from wire.model import Leg, Phase, Rejection
+
+JOURNAL_LINES_MAX = 40
+"""Journal lines between two stable phases; a switch that needs more goes round in circles."""
+
+RESTARTS_MAX = 5
+"""Restarts of a workload that exits by itself before it counts as failed."""
+
+
+class Offline(StrEnum):
+    """What a group does when the controller's lease has run out."""
+
+    KEEP = "keep"
+    """Go on as assigned."""
+    IDLE = "idle"
+    """Stand still."""
+    SAFE = "safe"
+    """Run the named safe workload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the rig's own configuration says about one group. Never changed by the wire."""
+
+    allowed: frozenset[str]
+    """Workloads that may be started here."""
+    offline: Offline = Offline.KEEP
+    safe_workload: str | None = None
+    """For `Offline.SAFE`; one of `allowed`."""
+    restarts_max: int = RESTARTS_MAX
+    lines_max: int = JOURNAL_LINES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """The newest assignment that was accepted and persisted."""
+
+    generation: int = 0
+    order_id: str = ""
+    workload: str | None = None
+    committed: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """One GPU group's switch machine; one journal line is one of these."""
+
+    phase: Phase = Phase.IDLE
+    leg: Leg = Leg.FORWARD
+    ticket: int = 0
+    """Grows with every phase entered; effects and their events carry it, late ones are dropped."""
+    active: str | None = None
+    """Workload that may hold the GPUs. Cleared only when it has exited or was stopped."""
+    target: str | None = None
+    """Workload that the present road leads to."""
+    previous: str | None = None
+    """Workload that last worked here, to go back to; none after standing still by order."""
+    desired: Desired = field(default_factory=Desired)
+    rejected: tuple[Rejection, ...] = ()
+    """What failed within `desired.generation`."""
+    lapsed: bool = False
+    """The lease ran out; `Rules.offline` holds."""
+    tripped: str = ""
+    """Safety stopped this group and why; it ends in FAILED."""
+    restarts: int = 0
+    """Restarts since the workload last held out."""
+    lines: int = 0
+    """Journal lines since the last stable phase."""
+    reason: str = ""
+    """Why the group is in this phase, one sentence."""
+
+
+# Events: facts, in the past. All but orders, leases and trips answer one effect by its ticket.
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A verified assignment of a higher generation arrived."""
+
+    desired: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """The controller has been silent for longer than the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The controller repeated its assignments after a lapse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tripped:
+    """Safety demands that nothing runs here."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The effect with this ticket did what it should."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The effect with this ticket did not, or ran past its deadline."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The active workload ended by itself."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The active workload has run long enough to be given its restarts back."""
+
+    ticket: int
+
+
+Event = Assigned | Lapsed | Renewed | Tripped | Succeeded | Failed | Exited | HeldOut
+
+
+# Effects: what the shell shall do now. Each ends in exactly one event with its ticket.
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make the start of `workload` likely to work; the GPUs stay untouched."""
+
+    ticket: int
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Let `workload` finish what it has begun."""
+
+    ticket: int
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End every workload of this group that runs, known or not."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vacate:
+    """Prove that the GPUs are empty and neutral; before a restart wait its back-off."""
+
+    ticket: int
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """Apply the GPU profile of `workload` and read it back."""
+
+    ticket: int
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start `workload`."""
+
+    ticket: int
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Prove that `workload` does its work, for the proving time."""
+
+    ticket: int
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """See that `workload` takes work, and report its exit."""
+
+    ticket: int
+    workload: str
+
+
+Effect = Prepare | Drain | Stop | Vacate | Tune | Start | Probe | Watch

@@ -1,0 +1,80 @@
+"""What may run on a GPU group: one entry of the rig's own file, nothing from the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wire.model import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Longest time for each phase, in seconds; past it the phase has failed."""
+
+    prepare_s: float = 600.0
+    """Fetching an image or a model over a slow line."""
+    drain_s: float = 120.0
+    """Requests in progress; past it they are cut off."""
+    stop_s: float = 60.0
+    """TERM, then KILL, then the kernel giving the process up."""
+    vacate_s: float = 60.0
+    """Memory freed and neutral clocks read back."""
+    tune_s: float = 30.0
+    start_s: float = 60.0
+    """From the start of the process until it exists; loading a model belongs to `probe_s`."""
+    probe_s: float = 900.0
+    """From start until proven: model load, or DAG build and first share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """When a started workload counts as proven."""
+
+    hold_s: float = 30.0
+    """It must look ready for this long without a break."""
+    hashrate_min_hps: float = 0.0
+    """Mining: hashrate floor, hashes per second."""
+    shares_min: int = 1
+    """Mining: accepted shares since the start."""
+    prompt: str = "Say ready."
+    """Inference: prompt sent to the server."""
+    expect: str = ""
+    """Inference: text that the answer must contain; empty: any answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A workload as the rig's own configuration allows it on one group."""
+
+    name: str
+    """Unique on the group; what assignments call it."""
+    kind: Kind
+    driver: str
+    """Short name of the driver: `xmrig`, `openai`, `scripted`, …"""
+    group: str = ""
+    """Filled in from the group it stands under."""
+    gpus: tuple[str, ...] = ()
+    """Filled in from the group it stands under: UUIDs."""
+    command: tuple[str, ...] = ()
+    """Program and arguments; no shell. `{gpus}` stands for the UUIDs joined by commas."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Added to a minimal environment; `CUDA_VISIBLE_DEVICES` is set by the agent."""
+    api_url: str = ""
+    """Base URL of its own HTTP API, on loopback."""
+    api_token: str = ""
+    """Bearer token of that API."""
+    model: str = ""
+    """Inference: model name to ask for."""
+    profile: str = "neutral"
+    """GPU profile it runs under."""
+    power_w: float | None = None
+    """Nameplate watts of the group at the wall, until measured."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    readiness: Readiness = field(default_factory=Readiness)
+    script: dict[str, float | bool | str] = field(default_factory=dict)
+    """Scripted driver only: how it shall behave, see `agent.drivers.scripted`."""
+
+    @property
+    def key(self) -> str:
+        """Names it on the whole rig: `group.workload`."""
+        return f"{self.group}.{self.name}"

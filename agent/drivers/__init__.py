@@ -1,0 +1,1 @@
+"""Adapters that run workloads: launchers start processes, drivers know what runs in them."""

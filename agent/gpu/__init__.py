@@ -1,0 +1,1 @@
+"""Adapters that see GPUs: NVML and simulated ones."""

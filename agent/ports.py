@@ -1,0 +1,144 @@
+"""What the agent needs from the world. Each port has at least two real implementations.
+
+Adapters translate: only the errors named here cross a port.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from agent.core.model import State
+from agent.core.workload import Workload
+from wire import model
+
+
+class DriverError(Exception):
+    """A workload could not be prepared, started, drained or stopped; one sentence says why."""
+
+
+class TuneError(Exception):
+    """A GPU did not take a profile, or did not show it when read back."""
+
+
+class JournalError(Exception):
+    """A state could not be made durable; nothing may be performed for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """One look at whether a started workload does its work."""
+
+    ready: bool
+    reason: str
+    """What is still missing, or what proves it, e.g. "3 accepted shares, 61.2 MH/s"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What holds a group's GPUs, seen by the driver after the asking."""
+
+    pids: tuple[int, ...]
+    memory_used_bytes: int
+    """Sum over the group's GPUs."""
+
+
+class Driver(Protocol):
+    """Runs one kind of workload. Every verb may be repeated; cancelling one is allowed.
+
+    A workload outlives the agent: `alive` finds what an earlier agent process started.
+    """
+
+    async def prepare(self, workload: Workload) -> None:
+        """Make a start likely to work (files, configuration, disk) without touching the GPUs.
+
+        Raises:
+            DriverError: It cannot work; the group stays as it is.
+        """
+
+    async def start(self, workload: Workload) -> None:
+        """Start it, once. Raises `DriverError`; something may run even then."""
+
+    async def alive(self, workload: Workload) -> bool:
+        """Whether any process of it runs, whoever started it."""
+
+    async def stop(self, workload: Workload, grace_s: float) -> None:
+        """Ask it to end, insist after `grace_s` seconds; returns when no process is left.
+
+        Raises:
+            DriverError: Something of it still runs.
+        """
+
+    async def probe(self, workload: Workload) -> Readiness:
+        """Look once whether it does its work. Raises `DriverError` when it cannot recover."""
+
+    async def exited(self, workload: Workload) -> str:
+        """Wait until no process of it is left, and say how it ended."""
+
+    async def read(self, workload: Workload) -> model.WorkloadReading | None:
+        """What it says of itself now; ``None`` when it does not answer."""
+
+
+@runtime_checkable
+class Drainable(Protocol):
+    """A driver that can let work in progress finish."""
+
+    async def drain(self, workload: Workload) -> None:
+        """Take no new work and return when nothing is in progress. Raises `DriverError`."""
+
+    async def undrain(self, workload: Workload) -> None:
+        """Take work again; harmless when it already does. Raises `DriverError`."""
+
+
+class Launcher(Protocol):
+    """Starts, finds and ends the processes of a workload, by the workload's key."""
+
+    async def start(self, workload: Workload) -> None:
+        """Start its command so that it outlives the agent. Raises `DriverError`."""
+
+    async def alive(self, workload: Workload) -> bool:
+        """Whether any of its processes runs."""
+
+    async def stop(self, workload: Workload, grace_s: float) -> None:
+        """TERM, after `grace_s` KILL; returns when none is left. Raises `DriverError`."""
+
+    async def exited(self, workload: Workload) -> str:
+        """Wait until none of its processes is left, and say how it ended."""
+
+
+class GpuProbe(Protocol):
+    """Looks at GPUs for the switch machine."""
+
+    async def occupancy(self, gpus: tuple[str, ...]) -> Occupancy | None:
+        """A look made after this call began; ``None`` when the GPUs could not be seen."""
+
+
+class Tuner(Protocol):
+    """Applies GPU profiles and reads every setting back."""
+
+    async def apply(self, gpus: tuple[str, ...], profile: str) -> None:
+        """Apply a profile of the rig's own file. Raises `TuneError`."""
+
+    async def neutral(self, gpus: tuple[str, ...]) -> None:
+        """Back to the neutral profile. Raises `TuneError`."""
+
+
+class Journal(Protocol):
+    """Durable memory of one GPU group's switch machine."""
+
+    def append(self, state: State) -> None:
+        """Make `state` durable before returning. Raises `JournalError`."""
+
+    def load(self) -> State | None:
+        """The newest durable state; ``None`` for a new group.
+
+        A torn last line is ignored. Anything else that cannot be read gives the safe state of
+        `agent.core.recovery.unknown`, never an exception.
+        """
+
+
+class Sampler(Protocol):
+    """The newest sample of the rig's GPUs and host."""
+
+    def latest(self) -> model.Sample:
+        """Never blocks; `ok` is false, with a reason, when the sample is old or missing."""

@@ -1,0 +1,1 @@
+"""What runs for the fleet: turns prices, holds and telemetry into a plan, and says why."""

@@ -1,0 +1,179 @@
+"""Nouns of the decision: quotes, groups, holds, options, decisions, plans.
+
+Money is US dollars; rates are per hour of one whole GPU group unless the name says otherwise.
+Instants are seconds since the Unix epoch (UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wire.model import GroupOffer, GroupStatus, Kind
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GroupKey:
+    """One GPU group of one rig; written `rig/group`."""
+
+    rig: str
+    group: str
+
+    def __str__(self) -> str:
+        return f"{self.rig}/{self.group}"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One value that one source gave for one series. Not yet trusted."""
+
+    series: str
+    source: str
+    value: float
+    """In the unit that the series is declared in."""
+    at: float
+    """Instant that the value holds from, by the source."""
+
+
+class QuoteState(StrEnum):
+    """How far a quote can be trusted."""
+
+    FRESH = "fresh"
+    HELD = "held"
+    """Implausible news is being ignored; the last trusted value stands, for now."""
+    STALE = "stale"
+    """Nobody has said anything for too long: no value."""
+    MISSING = "missing"
+    """Never seen: no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One trusted price, or none, and why."""
+
+    series: str
+    value: float | None
+    at: float
+    state: QuoteState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RigRecord:
+    """A rig as the farm's inventory knows it, from enrolment."""
+
+    rig: str
+    site: str
+    rig_class: str
+    labels: dict[str, str]
+    public_key: str
+    """CURVE public key, z85; empty over MQTT."""
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """One GPU group as the controller sees it now."""
+
+    key: GroupKey
+    site: str
+    rig_class: str
+    labels: dict[str, str]
+    offer: GroupOffer
+    status: GroupStatus | None
+    """Newest report; none yet after the controller's start."""
+    online: bool
+    """Whether the rig was heard from lately."""
+    generation: int
+    """Newest generation that was assigned; 0: none."""
+    assigned: str | None
+    """Workload of that generation."""
+    assigned_at: float
+    """When that generation was made; 0: never."""
+    switch_s: float | None = None
+    """Seconds that switches of this group have taken, typically; none until measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """An operator's word on some groups. It beats every price, and it always ends."""
+
+    hold_id: str
+    rig: str
+    group: str
+    workload: str | None
+    """Keep to this; ``None``: keep standing still."""
+    owner: str
+    reason: str
+    created_at: float
+    expires_at: float
+
+
+class Block(StrEnum):
+    """Why an option was not chosen although it pays more. Bounded: it is a metric label."""
+
+    NONE = "none"
+    HOLD = "hold"
+    COMMITTED = "committed"
+    MARGIN = "margin"
+    DWELL = "dwell"
+    REJECTED = "rejected"
+    NO_QUOTE = "no_quote"
+    NO_DEMAND = "no_demand"
+    POWER_CAP = "power_cap"
+    CONCURRENCY = "concurrency"
+    SWITCHING = "switching"
+    OFFLINE = "offline"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One thing that a group could do, and what it would earn."""
+
+    workload: str | None
+    """``None``: stand still."""
+    kind: Kind | None
+    net_usd_per_h: float | None
+    """Revenue less energy; none without a trusted price."""
+    revenue_usd_per_h: float | None
+    power_w: float | None
+    """Expected watts at the wall."""
+    blocked: Block = Block.NONE
+    why: str = ""
+    """What blocks it, one clause with the numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one group shall do now, and why; the same text everywhere."""
+
+    key: GroupKey
+    current: str | None
+    """Workload that it is assigned before this decision."""
+    chosen: str | None
+    kind: Kind | None
+    options: tuple[Option, ...]
+    """All options, best net first; those without a price last."""
+    reason: str
+    blocked: Block
+    """What kept the best-paying option from being chosen; `NONE` when it was."""
+    flip_usd_per_h: float | None
+    """How much the best rival's net must rise for this group to move; none: no rival."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether this decision asks for a switch."""
+        return self.chosen != self.current
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Decisions for the whole fleet at one instant, in the order of their keys."""
+
+    at: float
+    decisions: tuple[Decision, ...]
+    net_usd_per_h: float
+    """Expected net of the chosen options that have a price."""
+    power_w: dict[str, float]
+    """Expected watts by site."""

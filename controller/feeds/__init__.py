@@ -1,0 +1,1 @@
+"""Sources of prices: adapters of the `Feed` port, one per file."""

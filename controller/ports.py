@@ -1,0 +1,106 @@
+"""What the controller needs from the world. Each port has at least two real implementations.
+
+Adapters translate: only the errors named here cross a port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.core.model import GroupKey, Hold, Observation, RigRecord
+from wire.model import Assignment, Outcome
+
+
+class FeedError(Exception):
+    """A feed gave nothing usable; one sentence says what came instead. Prices stay as they are."""
+
+
+class StoreError(Exception):
+    """Something could not be made durable; nothing may be sent for it."""
+
+
+class Feed(Protocol):
+    """A source of observations. It never decides whether they are to be trusted."""
+
+    name: str
+
+    async def observe(self) -> list[Observation]:
+        """What it says now, newest last. Raises `FeedError`."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAssignment:
+    """An assignment with what the controller remembers about it."""
+
+    key: GroupKey
+    assignment: Assignment
+    created_at: float
+    cause: str
+    """`plan` or an operator's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutcome:
+    """An outcome with where and when it arrived."""
+
+    rig: str
+    outcome: Outcome
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the audit: who did what to what, when, why."""
+
+    at: float
+    actor: str
+    verb: str
+    subject: str
+    detail: str
+    event_id: int = 0
+    """Given by the store, growing."""
+
+
+class Store(Protocol):
+    """Durable memory. Every write is durable when it returns; all raise `StoreError`."""
+
+    def put_rig(self, record: RigRecord) -> None:
+        """Add or replace a rig."""
+
+    def rigs(self) -> list[RigRecord]:
+        """All rigs, by name."""
+
+    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
+        """Store them all or none; each replaces an older one of its group."""
+
+    def assignments(self) -> list[StoredAssignment]:
+        """The newest of every group, by key."""
+
+    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
+        """Store those that are new by (rig, seq) and return them: a repeat is no news."""
+
+    def outcomes(self, *, limit: int) -> list[StoredOutcome]:
+        """The newest, newest first."""
+
+    def outcome_seq(self, rig: str) -> int:
+        """Highest sequence number up to which nothing of this rig is missing; 0: none."""
+
+    def put_hold(self, hold: Hold) -> None:
+        """Add or replace a hold."""
+
+    def remove_hold(self, hold_id: str) -> None:
+        """Forget it; harmless when it is gone."""
+
+    def holds(self) -> list[Hold]:
+        """All, expired ones too, by id."""
+
+    def add_event(self, event: Event) -> None:
+        """Append to the audit."""
+
+    def events(self, *, limit: int) -> list[Event]:
+        """The newest, newest first."""

@@ -1,0 +1,114 @@
+"""YAML files into frozen, validated settings; every fault is named by file, line and key.
+
+Unknown keys are errors: a misspelt setting must never be silently ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+T = TypeVar("T")
+
+FILE_BYTES_MAX = 4 * 1024 * 1024
+"""A larger configuration file is a mistake."""
+
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`")
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the text names file, line, key and what to do."""
+
+
+def load(path: Path, kind: type[T]) -> T:
+    """Read and validate one file.
+
+    Args:
+        path: YAML file.
+        kind: Frozen dataclass or msgspec struct that describes it.
+
+    Raises:
+        ConfigError: The file is missing, unreadable, no YAML, or does not fit `kind`.
+    """
+    return parse(_read(path), kind, name=str(path))
+
+
+def parse(text: str, kind: type[T], *, name: str) -> T:
+    """Validate YAML `text`; `name` is what errors call it. Raises `ConfigError`."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not valid YAML: {error}") from error
+    if root is not None:
+        _refuse_duplicates(root, name)
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), root, name)) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise ConfigError(f"{path}: larger than {FILE_BYTES_MAX} bytes; is it the right file?")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file; name the right one with --config") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+
+
+def _refuse_duplicates(node: yaml.Node, name: str) -> None:
+    """YAML keeps the last of two equal keys without a word; an operator means both."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(item, name)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise ConfigError(f"{name}:{line}: key `{key.value}` stands twice; keep one")
+            seen.add(key.value)
+            _refuse_duplicates(value, name)
+
+
+def _explain(text: str, root: yaml.Node | None, name: str) -> str:
+    match = _PATH.match(text)
+    assert match is not None
+    what, path = match["what"], match["path"] or "$"
+    unknown = _UNKNOWN_FIELD.search(what)
+    steps = _steps(path) + ([unknown["key"]] if unknown else [])
+    where = f"{name}:{_line(root, steps)}" if root is not None else name
+    key = ".".join(str(step) for step in steps) or "the file"
+    hint = "; remove it or mend its spelling" if unknown else ""
+    return f"{where}: {key}: {what[0].lower()}{what[1:]}{hint}"
+
+
+def _steps(path: str) -> list[str | int]:
+    """Split msgspec's `$.groups[0].name` into its steps; `[...]` (any key) ends the walk."""
+    steps: list[str | int] = []
+    for name, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path.split("[...]", maxsplit=1)[0]):
+        steps.append(int(index) if index else name)
+    return steps
+
+
+def _line(root: yaml.Node, steps: list[str | int]) -> int:
+    node: Any = root
+    line = int(root.start_mark.line) + 1
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == step), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+    return line
