@@ -1,1 +1,1 @@
-"""The contract between rigs and controller: values, messages, codec, links. Imports neither side."""
+"""The contract between rigs and controller: values, messages, links. Imports neither side."""

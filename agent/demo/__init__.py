@@ -1,1 +1,1 @@
-"""Demo workloads: programs that speak a miner's and an inference server's API. They do no mining."""
+"""Demo workloads: programs that speak a miner's and an inference server's API; nothing is mined."""
