@@ -82,19 +82,25 @@ class Store(Protocol):
         """The newest of every group, by key."""
 
     def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
-        """Store those that are new by (rig, seq) and return them: a repeat is no news."""
+        """Store those that are new by (rig, group, generation) and return them."""
 
     def outcomes(self, *, limit: int) -> list[StoredOutcome]:
         """The newest, newest first."""
-
-    def outcome_seq(self, rig: str) -> int:
-        """Highest sequence number up to which nothing of this rig is missing; 0: none."""
 
     def put_hold(self, hold: Hold) -> None:
         """Add or replace a hold."""
 
     def remove_hold(self, hold_id: str) -> None:
         """Forget it; harmless when it is gone."""
+
+    def put_holds(self, holds: Sequence[Hold], event: Event) -> None:
+        """Store an order and its line in the audit, all or none.
+
+        Each replaces every other hold of its group.
+        """
+
+    def remove_holds(self, hold_ids: Sequence[str], event: Event) -> None:
+        """Forget them with a line in the audit, all or none."""
 
     def holds(self) -> list[Hold]:
         """All, expired ones too, by id."""

@@ -5,7 +5,9 @@ Unknown keys are errors: a misspelt setting must never be silently ignored.
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,9 +50,38 @@ def parse(text: str, kind: type[T], *, name: str) -> T:
     if root is not None:
         _refuse_duplicates(root, name)
     try:
-        return msgspec.convert(data, kind)
+        settings = msgspec.convert(data, kind, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), root, name)) from error
+    if unknown := next(_unknown_keys(data, settings, "$"), None):
+        raise ConfigError(_explain(unknown, root, name))
+    return settings
+
+
+def _unknown_keys(data: object, settings: object, path: str) -> Iterator[str]:
+    """What msgspec overlooks: it forbids unknown keys for its own structs, not for dataclasses."""
+    if isinstance(data, dict) and dataclasses.is_dataclass(settings):
+        known = {field.name for field in dataclasses.fields(settings)}
+        for key, value in data.items():
+            if key not in known:
+                yield f"Object contains unknown field `{key}` - at `{path}`"
+            else:
+                yield from _unknown_keys(value, getattr(settings, key), f"{path}.{key}")
+    elif isinstance(data, dict) and isinstance(settings, dict):
+        for key, value in data.items():
+            yield from _unknown_keys(value, settings.get(key), f"{path}.{key}")
+    elif isinstance(data, list) and isinstance(settings, list | tuple):
+        for index, (value, setting) in enumerate(zip(data, settings, strict=True)):
+            yield from _unknown_keys(value, setting, f"{path}[{index}]")
+
+
+def _decode(kind: type, value: object) -> object:
+    """Types that YAML has no word for."""
+    if kind is not Path:
+        raise NotImplementedError(f"settings cannot hold {kind.__name__}")
+    if not isinstance(value, str):
+        raise TypeError(f"Expected a path, got `{value!r}`")
+    return Path(value)
 
 
 def _read(path: Path) -> str:

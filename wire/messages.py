@@ -58,6 +58,9 @@ class Gone:
     """The rig's agent went away; sent on leaving, or by the broker as the agent's will."""
 
 
+UpBody = Hello | StateReport | Telemetry | Outcomes | Refused | Gone
+
+
 @dataclass(frozen=True, slots=True)
 class Up:
     """A frame from a rig. Who sent it is what the link has authenticated, not what it says."""
@@ -69,7 +72,7 @@ class Up:
     """Id of the agent process."""
     rig_time_s: float
     """Rig clock at sending; strictly grows within a boot, so it is the sequence number too."""
-    body: Hello | StateReport | Telemetry | Outcomes | Refused | Gone
+    body: UpBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OutcomesAck:
-    """Outcomes up to and including this sequence number are stored; the rig may forget them."""
+    """By group: outcomes up to and including this generation are stored; forget them."""
 
-    through_seq: int
+    through: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
     """The controller's answer to a frame of a rig whose `Hello` it lacks: say hello again."""
+
+
+DownBody = Order | OutcomesAck | Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +111,4 @@ class Down:
     """Newest rig clock that the controller has seen from this boot."""
     ttl_s: float
     """The frame counts only while the rig clock is below `rig_time_s` + this."""
-    body: Order | OutcomesAck | Welcome
+    body: DownBody

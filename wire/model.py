@@ -134,20 +134,21 @@ class GroupStatus:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one assignment ended; kept on the rig until the controller has acknowledged it."""
+    """How one assignment ended; kept on the rig until the controller has acknowledged it.
 
-    seq: int
-    """Grows by one per outcome of this rig, for good."""
+    (rig, group, generation) names it for good, so a repetition is no news.
+    """
+
     order_id: str
     group: str
     generation: int
     result: Result
     origin: str | None
-    """Workload that ran when the switch began."""
+    """Workload that ran when the assignment arrived."""
     workload: str | None
     """Workload that was assigned."""
-    phase_s: dict[str, float]
-    """Seconds spent in each phase on the way, by phase name."""
+    phase_s: tuple[tuple[Phase, float], ...]
+    """Seconds spent in each phase on the way, in order of entry."""
     reason: str = ""
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from wire.model import Leg, Phase, Rejection
+from wire.model import Leg, Outcome, Phase, Rejection, Result
 
 JOURNAL_LINES_MAX = 40
 """Journal lines between two stable phases; a switch that needs more goes round in circles."""
+
+OUTCOMES_MAX = 32
+"""Unacknowledged outcomes kept per group; only the controller can make more, so few suffice."""
 
 RESTARTS_MAX = 5
 """Restarts of a workload that exits by itself before it counts as failed."""
@@ -73,9 +76,19 @@ class State:
     restarts: int = 0
     """Restarts since the workload last held out."""
     lines: int = 0
-    """Journal lines since the last stable phase."""
+    """Journal lines since the last stable phase or new assignment."""
     reason: str = ""
     """Why the group is in this phase, one sentence."""
+    since_s: float = 0.0
+    """Rig clock at entry to this phase."""
+    origin: str | None = None
+    """Workload that was active when `desired` arrived."""
+    spent: tuple[tuple[Phase, float], ...] = ()
+    """Seconds in each phase left since `desired` arrived."""
+    ended: Result | None = None
+    """How `desired` ended, once it has."""
+    outcomes: tuple[Outcome, ...] = ()
+    """Outcomes that the controller has not acknowledged; durable with the state itself."""
 
 
 # Events: facts, in the past. All but orders, leases and trips answer one effect by its ticket.
@@ -135,7 +148,14 @@ class HeldOut:
     ticket: int
 
 
-Event = Assigned | Lapsed | Renewed | Tripped | Succeeded | Failed | Exited | HeldOut
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The controller has stored the outcomes up to this generation."""
+
+    generation: int
+
+
+Event = Assigned | Lapsed | Renewed | Tripped | Succeeded | Failed | Exited | HeldOut | Acknowledged
 
 
 # Effects: what the shell shall do now. Each ends in exactly one event with its ticket.

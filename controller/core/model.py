@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wire.model import GroupOffer, GroupStatus, Kind
+from wire.model import GroupOffer, GroupStatus, Kind, Rejection
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -92,6 +92,10 @@ class GroupView:
     """When that generation was made; 0: never."""
     switch_s: float | None = None
     """Seconds that switches of this group have taken, typically; none until measured."""
+    committed: bool = False
+    """A contract stands behind the assignment: no price ends it."""
+    avoided: tuple[Rejection, ...] = ()
+    """What failed here lately, by its outcomes; not chosen for its price while it stands here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,3 +181,5 @@ class Plan:
     """Expected net of the chosen options that have a price."""
     power_w: dict[str, float]
     """Expected watts by site."""
+    warnings: tuple[str, ...] = ()
+    """What the plan could not honour, one sentence each, such as a cap that holds exceed."""

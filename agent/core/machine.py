@@ -1,0 +1,456 @@
+"""The switch machine of one GPU group: the only place that says what follows what.
+
+`step` takes a state and a fact and gives the next state. A state names its own effect
+(`effect`), so the shell's whole duty is: journal the new state, then perform its effect if the
+ticket is new. Nothing here knows of time, disks, processes or networks.
+
+How to read the table. Three phases are stable: IDLE (stands still), RUNNING (proven), FAILED
+(left alone). Between them lies one road:
+
+    PREPARING → DRAINING → STOPPING → VACATING → TUNING → STARTING → PROBING → RUNNING
+
+Four rules carry all of it:
+
+1. `wanted` says what should run now, from the newest assignment, what failed within it, and the
+   offline policy. A group whose active workload is wanted stays; any other sets out.
+2. Entry to STOPPING is the point of no return. What arrives later is remembered, and honoured at
+   VACATING's end, where the GPUs are known to be empty, or after the commit.
+3. A target that fails is rejected for this generation. Then `wanted` names what worked before,
+   so going back is the same road to another end.
+4. Nothing starts except from VACATING's success by way of TUNING: the GPUs were seen empty.
+   Whatever cannot be emptied ends in FAILED, and only a new assignment leads out, through STOPPING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from agent.core.model import (
+    OUTCOMES_MAX,
+    Acknowledged,
+    Assigned,
+    Drain,
+    Effect,
+    Event,
+    Exited,
+    Failed,
+    HeldOut,
+    Lapsed,
+    Offline,
+    Prepare,
+    Probe,
+    Renewed,
+    Rules,
+    Start,
+    State,
+    Stop,
+    Succeeded,
+    Tripped,
+    Tune,
+    Vacate,
+    Watch,
+)
+from wire.model import OFF, Leg, Outcome, Phase, Rejection, Result
+
+Row = Callable[[State, Any, Rules], State]
+"""One row of the table: state, event, rules → next state."""
+
+
+def step(state: State, event: Event, rules: Rules, now_s: float = 0.0) -> State:
+    """The state after `event`. The same object when nothing follows from it.
+
+    Args:
+        state: Where the group stands.
+        event: What has happened.
+        rules: The rig's own word on this group.
+        now_s: Rig clock, for the record of how long each phase took.
+    """
+    if _late(state, event):
+        return state
+    after = TABLE[state.phase][type(event)](state, event, rules)
+    if after is state:
+        return state
+    return _concluded(_timed(state, after, now_s))
+
+
+def effect(state: State) -> Effect | None:
+    """What the shell shall perform on entry to this state's phase."""
+    make = _EFFECTS.get(state.phase)
+    return make(state) if make else None
+
+
+def wanted(state: State, rules: Rules) -> str | None:
+    """Workload that should run on the group now; ``None``: stand still."""
+    first = state.desired.workload
+    if state.lapsed and not state.desired.committed and rules.offline is not Offline.KEEP:
+        first = rules.safe_workload if rules.offline is Offline.SAFE else None
+    failed = {rejection.workload for rejection in state.rejected}
+    if first is None or first not in failed:
+        return first
+    return state.previous if state.previous not in failed else None
+
+
+# How phases are entered.
+
+
+def enter(state: State, phase: Phase, reason: str, rules: Rules, **changes: Any) -> State:
+    """Move to `phase` under a new ticket; a road that goes round in circles ends in FAILED."""
+    lines = state.lines + 1
+    if lines > rules.lines_max and not phase.stable and not state.tripped:
+        tripped = f"gave up after {rules.lines_max} steps of one switch; last: {reason}"
+        return _stop_or_fail(replace(state, lines=0, **changes), tripped, rules)
+    after = replace(
+        state,
+        phase=phase,
+        ticket=state.ticket + 1,
+        lines=0 if phase.stable else lines,
+        reason=reason,
+        **changes,
+    )
+    return replace(after, leg=_leg(after))
+
+
+def _leg(state: State) -> Leg:
+    failed = {rejection.workload for rejection in state.rejected}
+    return Leg.ROLLBACK if state.desired.workload in failed else Leg.FORWARD
+
+
+def _stop_or_fail(state: State, reason: str, rules: Rules) -> State:
+    """Safety's way: whatever runs is stopped for good."""
+    state = replace(state, tripped=reason, target=None)
+    if state.active is None:
+        return enter(state, Phase.FAILED, reason, rules)
+    return enter(state, Phase.STOPPING, reason, rules)
+
+
+def _set_out(state: State, reason: str, rules: Rules) -> State:
+    """From a point where nothing irrevocable is under way, take the road that `wanted` asks."""
+    want = wanted(state, rules)
+    if want is not None and want == state.active:
+        return enter(state, Phase.RUNNING, reason, rules, target=want)
+    if want is not None:
+        return enter(state, Phase.PREPARING, reason, rules, target=want)
+    if state.active is not None:
+        return enter(state, Phase.DRAINING, reason, rules, target=None)
+    return enter(state, Phase.IDLE, reason, rules, target=None, previous=None)
+
+
+def _reject(state: State, workload: str | None, reason: str) -> State:
+    """Not again within this generation."""
+    if workload is None:
+        return state
+    others = tuple(known for known in state.rejected if known.workload != workload)
+    return replace(state, rejected=(*others, Rejection(workload, reason)))
+
+
+# Assignments, leases and safety: what can happen in any phase.
+
+
+def _accepted(state: State, event: Assigned, rules: Rules) -> State:
+    """Remember a newer assignment; the older one, if still open, ends superseded."""
+    if event.desired.generation <= state.desired.generation:
+        return state
+    if state.ended is None and state.desired.generation:
+        state = _ended(state, Result.SUPERSEDED, f"superseded by {event.desired.order_id}")
+    after = replace(
+        state,
+        desired=event.desired,
+        rejected=(),
+        lapsed=False,
+        restarts=0,
+        lines=0,
+        origin=state.active,
+        spent=(),
+        ended=None,
+    )
+    workload = event.desired.workload
+    if workload is not None and workload not in rules.allowed:
+        after = _reject(after, workload, f"{workload} is not on this rig's list for the group")
+        return _ended(after, Result.REFUSED, after.rejected[0].reason)
+    return after
+
+
+def _remembered(state: State, event: Event, rules: Rules) -> State:
+    """Take note of an order or a lease without moving."""
+    match event:
+        case Assigned():
+            return _accepted(state, event, rules)
+        case Lapsed():
+            return state if state.lapsed else replace(state, lapsed=True)
+        case Renewed():
+            return replace(state, lapsed=False) if state.lapsed else state
+    raise AssertionError(event)
+
+
+def _why(state: State, event: Event) -> str:
+    match event:
+        case Assigned():
+            return state.desired.reason or f"assigned {state.desired.workload or OFF}"
+        case Lapsed():
+            return "the controller has been silent for longer than its lease"
+    return "the controller is back"
+
+
+def _latch(state: State, event: Event, rules: Rules) -> State:
+    """Past the point of no return: remember, honour later."""
+    return _remembered(state, event, rules)
+
+
+def _reconsider(state: State, event: Event, rules: Rules) -> State:
+    """Nothing irrevocable is under way: follow the new word at once."""
+    after = _remembered(state, event, rules)
+    if after is state:
+        return state
+    want = wanted(after, rules)
+    there = state.active if state.phase in (Phase.RUNNING, Phase.IDLE) else state.target
+    if want == there:
+        return after
+    return _set_out(after, _why(after, event), rules)
+
+
+def _undrain_or_latch(state: State, event: Event, rules: Rules) -> State:
+    """While draining, the old workload can still be kept."""
+    after = _remembered(state, event, rules)
+    if after is state or wanted(after, rules) != state.active:
+        return after
+    return _set_out(after, _why(after, event), rules)
+
+
+def _leave_failed(state: State, event: Assigned, rules: Rules) -> State:
+    """The only way out of FAILED begins with stopping whatever may still hold the GPUs."""
+    after = _accepted(state, event, rules)
+    if after is state:
+        return state
+    return enter(after, Phase.STOPPING, _why(after, event), rules, target=None, tripped="")
+
+
+def _trip(state: State, event: Tripped, rules: Rules) -> State:
+    return _stop_or_fail(state, event.reason, rules)
+
+
+def _trip_while_emptying(state: State, event: Tripped, rules: Rules) -> State:
+    """It is being stopped already; see that nothing follows."""
+    return state if state.tripped else replace(state, tripped=event.reason, target=None)
+
+
+def _trip_before_start(state: State, event: Tripped, rules: Rules) -> State:
+    """Settings may be half applied: make the GPUs neutral before giving up on them."""
+    after = replace(state, tripped=event.reason, target=None)
+    return enter(after, Phase.VACATING, event.reason, rules)
+
+
+def _ignore(state: State, event: Event, rules: Rules) -> State:
+    return state
+
+
+def _forget(state: State, event: Acknowledged, rules: Rules) -> State:
+    """The controller has these outcomes; they need not be kept any longer."""
+    kept = tuple(outcome for outcome in state.outcomes if outcome.generation > event.generation)
+    return state if len(kept) == len(state.outcomes) else replace(state, outcomes=kept)
+
+
+# What follows from each phase's own effect.
+
+
+def _prepared(state: State, event: Succeeded, rules: Rules) -> State:
+    if state.active is not None:
+        return enter(state, Phase.DRAINING, f"{state.target} is prepared", rules)
+    return enter(state, Phase.VACATING, f"{state.target} is prepared", rules)
+
+
+def _not_prepared(state: State, event: Failed, rules: Rules) -> State:
+    reason = f"{state.target} could not be prepared: {event.reason}"
+    return _set_out(_reject(state, state.target, reason), reason, rules)
+
+
+def _drained(state: State, event: Succeeded, rules: Rules) -> State:
+    return enter(state, Phase.STOPPING, f"{state.active} has finished its work", rules)
+
+
+def _not_drained(state: State, event: Failed, rules: Rules) -> State:
+    reason = f"{state.active} did not finish its work: {event.reason}"
+    return enter(state, Phase.STOPPING, reason, rules)
+
+
+def _stopped(state: State, event: Succeeded, rules: Rules) -> State:
+    return enter(state, Phase.VACATING, "nothing runs here any more", rules, active=None)
+
+
+def _not_stopped(state: State, event: Failed, rules: Rules) -> State:
+    reason = f"{state.active or 'a workload'} could not be stopped: {event.reason}"
+    return enter(state, Phase.FAILED, reason, rules, target=None)
+
+
+def _vacated(state: State, event: Succeeded, rules: Rules) -> State:
+    """The retarget point: the GPUs are empty, so any word that came meanwhile can be honoured."""
+    if state.tripped:
+        return enter(state, Phase.FAILED, state.tripped, rules)
+    if state.target is not None and wanted(state, rules) == state.target:
+        return enter(state, Phase.TUNING, "the GPUs are empty", rules)
+    return _set_out(state, state.reason or "the GPUs are empty", rules)
+
+
+def _not_vacated(state: State, event: Failed, rules: Rules) -> State:
+    reason = f"the GPUs could not be emptied: {event.reason}"
+    return enter(state, Phase.FAILED, reason, rules, target=None)
+
+
+def _tuned(state: State, event: Succeeded, rules: Rules) -> State:
+    return enter(state, Phase.STARTING, "the profile is applied", rules, active=state.target)
+
+
+def _started(state: State, event: Succeeded, rules: Rules) -> State:
+    return enter(state, Phase.PROBING, f"{state.target} has started", rules)
+
+
+def _proven(state: State, event: Succeeded, rules: Rules) -> State:
+    """The commit. A word that came meanwhile is honoured from here."""
+    fresh = state.target != state.previous
+    after = replace(state, previous=state.target, restarts=0 if fresh else state.restarts)
+    if wanted(after, rules) == after.active:
+        return enter(after, Phase.RUNNING, f"{state.target} is proven", rules)
+    return _set_out(after, f"{state.target} is proven, and a newer word came", rules)
+
+
+def _not_begun(state: State, event: Failed, rules: Rules) -> State:
+    return _try_again_or_go_back(state, event, rules, Phase.VACATING)
+
+
+def _not_proven(state: State, event: Failed, rules: Rules) -> State:
+    return _try_again_or_go_back(state, event, rules, Phase.STOPPING)
+
+
+def _try_again_or_go_back(state: State, event: Failed, rules: Rules, by: Phase) -> State:
+    """A restart of what worked before has its budget; a new target has one chance."""
+    if 0 < state.restarts < rules.restarts_max:
+        reason = f"restart {state.restarts} of {state.target} failed: {event.reason}"
+        return enter(state, by, reason, rules, restarts=state.restarts + 1)
+    reason = f"{state.target} failed in {state.phase}: {event.reason}"
+    return enter(_reject(state, state.target, reason), by, reason, rules, target=None)
+
+
+def _exited(state: State, event: Exited, rules: Rules) -> State:
+    """It ended by itself: restart it while its budget lasts."""
+    gone, restarts = state.active, state.restarts + 1
+    state = replace(state, active=None, restarts=restarts)
+    if restarts <= rules.restarts_max:
+        reason = f"{gone} exited ({event.reason}); restart {restarts} of {rules.restarts_max}"
+        return enter(state, Phase.VACATING, reason, rules, target=gone)
+    reason = f"{gone} exited more than {rules.restarts_max} times, last: {event.reason}"
+    return enter(_reject(state, gone, reason), Phase.VACATING, reason, rules, target=None)
+
+
+def _held_out(state: State, event: HeldOut, rules: Rules) -> State:
+    return replace(state, restarts=0) if state.restarts else state
+
+
+_NO_EFFECT: dict[type[Any], Row] = {
+    Succeeded: _ignore,
+    Failed: _ignore,
+    Exited: _ignore,
+    HeldOut: _ignore,
+    Acknowledged: _forget,
+}
+_FOLLOW: dict[type[Any], Row] = {Assigned: _reconsider, Lapsed: _reconsider, Renewed: _reconsider}
+_LATCH: dict[type[Any], Row] = {Assigned: _latch, Lapsed: _latch, Renewed: _latch}
+_UNDRAIN: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _undrain_or_latch)
+
+TABLE: dict[Phase, dict[type[Any], Row]] = {
+    Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: _ignore},
+    Phase.RUNNING: {**_NO_EFFECT, **_FOLLOW, Tripped: _trip, Exited: _exited, HeldOut: _held_out},
+    Phase.PREPARING: {
+        **_NO_EFFECT, **_FOLLOW, Tripped: _trip, Succeeded: _prepared, Failed: _not_prepared,
+    },
+    Phase.DRAINING: {
+        **_NO_EFFECT, **_UNDRAIN, Tripped: _trip, Succeeded: _drained, Failed: _not_drained,
+    },
+    Phase.STOPPING: {
+        **_NO_EFFECT, **_LATCH, Tripped: _trip_while_emptying,
+        Succeeded: _stopped, Failed: _not_stopped,
+    },
+    Phase.VACATING: {
+        **_NO_EFFECT, **_LATCH, Tripped: _trip_while_emptying,
+        Succeeded: _vacated, Failed: _not_vacated,
+    },
+    Phase.TUNING: {
+        **_NO_EFFECT, **_LATCH, Tripped: _trip_before_start,
+        Succeeded: _tuned, Failed: _not_begun,
+    },
+    Phase.STARTING: {
+        **_NO_EFFECT, **_LATCH, Tripped: _trip, Succeeded: _started, Failed: _not_proven,
+    },
+    Phase.PROBING: {
+        **_NO_EFFECT, **_LATCH, Tripped: _trip, Succeeded: _proven, Failed: _not_proven,
+    },
+    Phase.FAILED: {
+        **_NO_EFFECT, **_LATCH, Tripped: _ignore, Assigned: _leave_failed,
+    },
+}  # fmt: skip
+"""Every phase answers every event. The road above runs down the `Succeeded` rows."""
+
+
+def _restart_delay_step(state: State) -> int:
+    """How far the back-off has grown: only a restart waits, never an ordered switch."""
+    return state.restarts if state.target is not None and state.target == state.previous else 0
+
+
+_EFFECTS: dict[Phase, Callable[[State], Effect]] = {
+    Phase.PREPARING: lambda s: Prepare(s.ticket, s.target or ""),
+    Phase.DRAINING: lambda s: Drain(s.ticket, s.active or ""),
+    Phase.STOPPING: lambda s: Stop(s.ticket),
+    Phase.VACATING: lambda s: Vacate(s.ticket, _restart_delay_step(s)),
+    Phase.TUNING: lambda s: Tune(s.ticket, s.target or ""),
+    Phase.STARTING: lambda s: Start(s.ticket, s.target or ""),
+    Phase.PROBING: lambda s: Probe(s.ticket, s.target or ""),
+    Phase.RUNNING: lambda s: Watch(s.ticket, s.active or ""),
+}
+
+
+# The record that every step keeps.
+
+
+def _late(state: State, event: Event) -> bool:
+    """An answer to an effect of an earlier phase: too late to mean anything."""
+    return isinstance(event, Succeeded | Failed | Exited | HeldOut) and event.ticket != state.ticket
+
+
+def _timed(before: State, after: State, now_s: float) -> State:
+    if after.ticket == before.ticket:
+        return after
+    if after.desired.generation != before.desired.generation:
+        return replace(after, since_s=now_s, spent=())
+    # A reboot sets the rig clock back; time that cannot be known counts as none.
+    spent = (before.phase, max(0.0, now_s - before.since_s))
+    keep = after.spent if before.phase.stable else (*after.spent, spent)
+    return replace(after, since_s=now_s, spent=keep)
+
+
+def _concluded(state: State) -> State:
+    """Record how the assignment ended, once, when the group first rests."""
+    if state.ended is not None or not state.desired.generation or not state.phase.stable:
+        return state
+    if state.phase is Phase.FAILED:
+        return _ended(state, Result.QUARANTINED, state.reason)
+    for rejection in state.rejected:
+        if rejection.workload == state.desired.workload:
+            return _ended(state, Result.ROLLED_BACK, rejection.reason)
+    if state.active == state.desired.workload:
+        return _ended(state, Result.DONE, state.desired.reason)
+    return state
+
+
+def _ended(state: State, result: Result, reason: str) -> State:
+    outcome = Outcome(
+        order_id=state.desired.order_id,
+        group="",
+        generation=state.desired.generation,
+        result=result,
+        origin=state.origin,
+        workload=state.desired.workload,
+        phase_s=state.spent,
+        reason=reason,
+    )
+    kept = (*state.outcomes, outcome)[-OUTCOMES_MAX:]
+    return replace(state, ended=result, outcomes=kept)

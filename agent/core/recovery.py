@@ -1,0 +1,54 @@
+"""The resume map: where a group goes on after its agent died, from the journal and what is seen.
+
+Whatever cannot be explained leads to STOPPING: emptying the GPUs is always safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.core import machine
+from agent.core.model import Exited, Rules, State
+from wire.model import Phase
+
+STOPPING_NOW = frozenset({Phase.DRAINING, Phase.STOPPING, Phase.STARTING})
+EMPTYING_NOW = frozenset({Phase.VACATING, Phase.TUNING})
+
+
+def unknown(reason: str) -> State:
+    """The state for a journal that cannot be believed."""
+    return State(phase=Phase.STOPPING, reason=reason)
+
+
+def resume(state: State, alive: frozenset[str], rules: Rules, now_s: float = 0.0) -> State:
+    """The state to journal and perform first after a start.
+
+    Args:
+        state: The newest durable state.
+        alive: Workloads of this group that run, as seen now.
+        rules: The rig's own word on this group.
+        now_s: Rig clock.
+    """
+    return replace(_resumed(state, alive, rules), since_s=now_s)
+
+
+def _resumed(state: State, alive: frozenset[str], rules: Rules) -> State:
+    if state.phase is Phase.FAILED:
+        return state
+    if not alive <= {state.active}:
+        return _stop(state, f"found {', '.join(sorted(alive))} running after a restart", rules)
+    if state.phase is Phase.RUNNING and not alive:
+        gone = Exited(state.ticket, "it was gone when the agent started again")
+        return machine.step(state, gone, rules)
+    if state.phase in STOPPING_NOW or (state.phase is Phase.PROBING and not alive):
+        return _stop(state, f"the agent restarted while {state.phase}", rules)
+    if state.phase in EMPTYING_NOW:
+        return machine.enter(state, Phase.VACATING, state.reason, rules)
+    if state.phase is Phase.IDLE:
+        return state
+    return machine.enter(state, state.phase, state.reason, rules)
+
+
+def _stop(state: State, reason: str, rules: Rules) -> State:
+    # An unknown survivor counts as active until it has been stopped.
+    return machine.enter(state, Phase.STOPPING, reason, rules)

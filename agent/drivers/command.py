@@ -1,0 +1,64 @@
+"""What a workload's process is given: its argument list and its environment.
+
+Nothing of the agent's own environment reaches it but the few variables named here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.core.workload import Workload
+from agent.ports import DriverError
+
+MARKER = "RIGSHIFT_WORKLOAD"
+"""Variable in the environment of every process of a workload: the path of its record file.
+
+Whatever else is lost, processes are found by it; every launcher sets it.
+"""
+
+INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "TZ", "USER")
+"""Variables that pass from the agent to its workloads."""
+
+PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for when the agent itself has no `PATH`."""
+
+
+def environment(workload: Workload, marker: str, agent: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of `workload`; `agent` is the environment of the agent."""
+    inherited = {name: agent[name] for name in INHERITED if name in agent}
+    return {
+        "PATH": agent.get("PATH", PATH_DEFAULT),
+        **inherited,
+        **workload.environment,
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_VISIBLE_DEVICES": ",".join(workload.gpus),
+        MARKER: marker,
+    }
+
+
+def arguments(workload: Workload) -> list[str]:
+    """Absolute path of the program, then its arguments with `{gpus}` filled in.
+
+    Raises:
+        DriverError: There is no such program, or it may not be executed.
+    """
+    if not workload.command:
+        raise DriverError(f"{workload.key}: `command` is empty; name the program to run")
+    gpus = ",".join(workload.gpus)
+    program, *rest = (argument.replace("{gpus}", gpus) for argument in workload.command)
+    return [_find(program, workload), *rest]
+
+
+def _find(program: str, workload: Workload) -> str:
+    path = workload.environment.get("PATH", os.environ.get("PATH", PATH_DEFAULT))
+    found = shutil.which(program, path=path)
+    if found is not None:
+        return str(Path(found).absolute())
+    if os.sep not in program:
+        raise DriverError(f"{workload.key}: program {program} is not in PATH ({path})")
+    if Path(program).exists():
+        raise DriverError(f"{workload.key}: {program} may not be executed; check its mode")
+    raise DriverError(f"{workload.key}: program {program} does not exist")

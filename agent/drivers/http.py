@@ -1,0 +1,118 @@
+"""Small HTTP client for the APIs that workloads offer on loopback.
+
+It never leaves the machine, follows no redirect, knows no proxy, and bounds both the time and
+the size of an answer. Requests run in threads, so cancelling one leaves its thread behind for at
+most the request's time-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import ipaddress
+import json
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+"""Longest answer; the metrics of a large inference server take about a tenth."""
+
+_READ_BYTES = 64 * 1024
+
+
+class HttpError(Exception):
+    """There was no usable answer; one clause says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer, whatever its status."""
+
+    status: int
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status says success."""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an API listens on this machine, and the bearer token that it wants, if any."""
+
+    host: str
+    port: int
+    token: str = ""
+
+    @classmethod
+    def parse(cls, url: str, token: str = "") -> Endpoint:
+        """From a base URL such as `http://127.0.0.1:8000`. Raises `ValueError`."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not _is_loopback(parts) or parts.path not in ("", "/"):
+            raise ValueError(f"{url!r} is not of the form http://127.0.0.1:PORT")
+        if not parts.port:
+            raise ValueError(f"{url!r} names no port")
+        return cls(parts.hostname or "", parts.port, token)
+
+    async def get(self, path: str, *, timeout_s: float) -> Answer:
+        """Fetch `path`. Raises `HttpError`."""
+        return await asyncio.to_thread(self._ask, "GET", path, None, timeout_s)
+
+    async def post(
+        self, path: str, body: Mapping[str, object] | None = None, *, timeout_s: float
+    ) -> Answer:
+        """Send `body` as JSON to `path`. Raises `HttpError`."""
+        content = b"" if body is None else json.dumps(body).encode()
+        return await asyncio.to_thread(self._ask, "POST", path, content, timeout_s)
+
+    def _ask(self, method: str, path: str, content: bytes | None, timeout_s: float) -> Answer:
+        headers = {"Content-Type": "application/json"} if content else {}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        deadline = time.monotonic() + timeout_s
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
+        with closing(connection):
+            try:
+                connection.request(method, path, body=content, headers=headers)
+                return _receive(connection, deadline)
+            except (OSError, http.client.HTTPException) as error:
+                raise HttpError(_explain(error, timeout_s)) from error
+
+
+def _receive(connection: http.client.HTTPConnection, deadline: float) -> Answer:
+    """Read piece by piece: a socket's own time-out begins anew with every byte."""
+    socket = connection.sock
+    response = connection.getresponse()
+    body = bytearray()
+    while piece := response.read1(_READ_BYTES):
+        body += piece
+        if len(body) > ANSWER_BYTES_MAX:
+            raise HttpError(f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
+        if response.isclosed():
+            break
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        socket.settimeout(left_s)
+    return Answer(response.status, bytes(body))
+
+
+def _explain(error: Exception, timeout_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout_s:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    return f"the connection failed: {str(error) or type(error).__name__}"
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    if parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,86 @@
+"""What drivers of launched programs with an HTTP API have in common.
+
+The launcher runs the program; a driver adds what it knows of that kind of program. Whatever the
+API does wrong makes a workload look not ready or silent, never more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import PurePath
+
+import psutil
+
+from agent.core.workload import Workload
+from agent.drivers import command
+from agent.drivers.http import Endpoint
+from agent.ports import DriverError, Launcher
+
+
+class LaunchedDriver:
+    """Prepares, starts, finds and stops; probing and reading are left to the kinds."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+
+    async def prepare(self, workload: Workload) -> None:
+        """Check the program and the API's port. Raises `DriverError`."""
+        command.arguments(workload)
+        port = endpoint(workload).port
+        holder = await asyncio.to_thread(_foreign_listener, port, workload)
+        if holder is not None:
+            raise DriverError(
+                f"{workload.key}: port {port} of `api_url` is taken by {holder}; "
+                "stop that or choose another port"
+            )
+
+    async def start(self, workload: Workload) -> None:
+        """Start it, once. Raises `DriverError`."""
+        await self._launcher.start(workload)
+
+    async def alive(self, workload: Workload) -> bool:
+        """Whether any process of it runs."""
+        return await self._launcher.alive(workload)
+
+    async def stop(self, workload: Workload, grace_s: float) -> None:
+        """End it, after `grace_s` seconds by force. Raises `DriverError`."""
+        await self._launcher.stop(workload, grace_s)
+
+    async def exited(self, workload: Workload) -> str:
+        """Wait until no process of it is left, and say how it ended."""
+        return await self._launcher.exited(workload)
+
+
+def endpoint(workload: Workload) -> Endpoint:
+    """Where its API listens. Raises `DriverError` when `api_url` cannot be used."""
+    try:
+        return Endpoint.parse(workload.api_url, workload.api_token)
+    except ValueError as error:
+        raise DriverError(f"{workload.key}: `api_url`: {error}") from error
+
+
+def _foreign_listener(port: int, workload: Workload) -> str | None:
+    """Who listens on `port` but the workloads of the same group, which end before this starts."""
+    try:
+        listeners = [
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == port
+        ]
+    except (psutil.Error, OSError):
+        # Then a port in use shows as a failed start.
+        return None
+    foreign = (pid for pid in listeners if not _is_of_group(pid, workload.group))
+    return next((f"pid {pid}" if pid else "another user's process" for pid in foreign), None)
+
+
+def _is_of_group(pid: int | None, group: str) -> bool:
+    if pid is None:
+        return False
+    try:
+        marker = psutil.Process(pid).environ().get(command.MARKER, "")
+    except psutil.Error:
+        return False
+    return PurePath(marker).name.startswith(f"{group}.")

@@ -1,0 +1,19 @@
+"""The tuner of a rig whose GPU settings nobody may change: only the neutral profile exists."""
+
+from __future__ import annotations
+
+from agent.ports import TuneError
+
+NEUTRAL = "neutral"
+
+
+class Untuned:
+    """Leaves clocks and limits as the driver has them, and refuses any other profile."""
+
+    async def apply(self, gpus: tuple[str, ...], profile: str) -> None:
+        """See `agent.ports.Tuner`."""
+        if profile != NEUTRAL:
+            raise TuneError(f"profile {profile!r} is unknown on this rig; use `{NEUTRAL}`")
+
+    async def neutral(self, gpus: tuple[str, ...]) -> None:
+        """See `agent.ports.Tuner`. Nothing was changed, so nothing is to be undone."""

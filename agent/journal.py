@@ -1,0 +1,174 @@
+"""Durable memory of a switch machine: one file per group, one checksummed line per state.
+
+Write, flush, fsync, only then return. A torn last line is what a power cut leaves and is ignored;
+damage anywhere else means the file cannot be believed, and the group starts by emptying its GPUs.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from agent.core import recovery
+from agent.core.model import State
+from agent.ports import JournalError
+
+SCHEMA = 1
+"""Version of the journal's lines."""
+
+COMPACT_LINES = 200
+"""A file longer than this is rewritten to its newest line at the next stable phase."""
+
+
+class _Line(msgspec.Struct, array_like=True, frozen=True):
+    schema: int
+    state: State
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+_ENCODER = msgspec.json.Encoder()
+
+
+class FileJournal:
+    """A group's journal in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._lines = 0
+
+    def append(self, state: State) -> None:
+        """See `agent.ports.Journal`."""
+        line = _encode(state)
+        try:
+            if state.phase.stable and self._lines >= COMPACT_LINES:
+                self._rewrite(line)
+            else:
+                self._append(line)
+        except OSError as error:
+            self.close()
+            raise JournalError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def load(self) -> State | None:
+        """See `agent.ports.Journal`."""
+        try:
+            raw = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return recovery.unknown(f"{self._path} cannot be read: {error.strerror}")
+        whole, _, torn = raw.rpartition(b"\n")
+        lines = whole.split(b"\n") if whole else []
+        self._lines = len(lines)
+        if torn:
+            self._drop_torn(len(raw) - len(torn))
+        if not lines:
+            return None
+        return self._newest(lines)
+
+    def close(self) -> None:
+        """Let go of the file; the next append opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _newest(self, lines: list[bytes]) -> State:
+        try:
+            for line in lines[:-1]:
+                _payload(line)
+            return _decode(lines[-1])
+        except ValueError as error:
+            return recovery.unknown(f"{self._path} cannot be believed: {error}")
+
+    def _drop_torn(self, size: int) -> None:
+        """A later line must not be glued to the torn one."""
+        try:
+            os.truncate(self._path, size)
+        except OSError as error:
+            raise JournalError(f"{self._path} cannot be mended: {error.strerror}") from error
+
+    def _append(self, line: bytes) -> None:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new = not self._path.exists()
+            self._file = self._path.open("ab", buffering=0)
+            if new:
+                _sync_directory(self._path.parent)
+        start = self._file.tell()
+        try:
+            # A short write on a full disk must not leave half a line before the next one.
+            if self._file.write(line) != len(line):
+                raise OSError(28, "No space left on device")
+            os.fsync(self._file.fileno())
+        except OSError:
+            os.ftruncate(self._file.fileno(), start)
+            raise
+        self._lines += 1
+
+    def _rewrite(self, line: bytes) -> None:
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        self.close()
+        fresh.replace(self._path)
+        _sync_directory(self._path.parent)
+        self._lines = 1
+
+
+class MemoryJournal:
+    """A journal for simulation and tests: durable as long as the object lives.
+
+    `fails` is asked before each append; an answer is the reason why the disk refuses.
+    """
+
+    def __init__(self) -> None:
+        self.states: list[State] = []
+        self.refusal: str | None = None
+
+    def append(self, state: State) -> None:
+        """See `agent.ports.Journal`."""
+        if self.refusal is not None:
+            raise JournalError(self.refusal)
+        self.states.append(state)
+        if len(self.states) > COMPACT_LINES:
+            del self.states[:-1]
+
+    def load(self) -> State | None:
+        """See `agent.ports.Journal`."""
+        return self.states[-1] if self.states else None
+
+
+def _encode(state: State) -> bytes:
+    payload = _ENCODER.encode(_Line(SCHEMA, state))
+    return b"%08x %s\n" % (zlib.crc32(payload), payload)
+
+
+def _payload(line: bytes) -> bytes:
+    checksum, _, payload = line.partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(payload):
+        raise ValueError("a line in the middle has a wrong checksum")
+    return payload
+
+
+def _decode(line: bytes) -> State:
+    try:
+        read = _DECODER.decode(_payload(line))
+    except msgspec.DecodeError as error:
+        raise ValueError(f"its newest line is of another version: {error}") from error
+    if read.schema != SCHEMA:
+        raise ValueError(f"its newest line has schema {read.schema}, this agent knows {SCHEMA}")
+    return read.state
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,15 @@
+"""Prometheus metrics of the agent: what they say, and the HTTP endpoint that serves them."""
+
+from agent.metrics.exposition import AgentMetrics
+from agent.metrics.server import MetricsError, MetricsServer
+from agent.metrics.snapshot import AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
+
+__all__ = [
+    "AgentMetrics",
+    "AgentSnapshot",
+    "LinkCounts",
+    "MetricsError",
+    "MetricsServer",
+    "OutcomeCount",
+    "PhaseTime",
+]

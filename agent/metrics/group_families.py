@@ -1,0 +1,136 @@
+"""Metrics of GPU groups and of what runs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.metrics.family import Family, Row, Type, group, one_of, workload_by
+from agent.metrics.snapshot import AgentSnapshot
+from wire.model import OFF, Phase
+
+
+def _phases(snapshot: AgentSnapshot) -> Iterator[Row]:
+    for status in snapshot.groups:
+        for phase, on in one_of(Phase, [status.phase]):
+            yield Row((status.group, phase), on)
+
+
+def _active(snapshot: AgentSnapshot) -> Iterator[Row]:
+    return (Row((status.group, status.active or OFF), 1) for status in snapshot.groups)
+
+
+def _targets(snapshot: AgentSnapshot) -> Iterator[Row]:
+    return (Row((status.group, status.target or OFF), 1) for status in snapshot.groups)
+
+
+def _phase_ages(snapshot: AgentSnapshot) -> Iterator[Row]:
+    for status in snapshot.groups:
+        yield Row((status.group,), snapshot.rig_time_s - status.since_s)
+
+
+def _phase_times(snapshot: AgentSnapshot) -> Iterator[Row]:
+    for time in snapshot.phase_times:
+        yield Row((time.group, time.phase), time.seconds, time.visits)
+
+
+def _ended(snapshot: AgentSnapshot) -> Iterator[Row]:
+    for outcome in snapshot.outcomes:
+        yield Row((outcome.group, outcome.result), outcome.count)
+
+
+GROUPS = (
+    Family(
+        "rigshift_group_phase",
+        Type.GAUGE,
+        ("group", "phase"),
+        "1 for the phase that the GPU group is in, 0 for every other.",
+        _phases,
+    ),
+    Family(
+        "rigshift_group_phase_age_seconds",
+        Type.GAUGE,
+        ("group",),
+        "Time since the GPU group entered its phase.",
+        _phase_ages,
+    ),
+    Family(
+        "rigshift_group_active_workload_info",
+        Type.INFO,
+        ("group", "workload"),
+        "Workload that may hold the group's GPUs, or off; always 1.",
+        _active,
+    ),
+    Family(
+        "rigshift_group_target_workload_info",
+        Type.INFO,
+        ("group", "workload"),
+        "Workload that the group is on its way to, or off; always 1.",
+        _targets,
+    ),
+    group(
+        "generation",
+        "Newest assignment that was received and persisted.",
+        lambda status: status.generation,
+    ),
+    group(
+        "lapsed",
+        "1 while the lease has run out and the rig follows its own offline policy.",
+        lambda status: status.lapsed,
+    ),
+    group(
+        "rejected_workloads",
+        "Workloads that failed within the present generation.",
+        lambda status: len(status.rejected),
+    ),
+    Family(
+        "rigshift_switch_phase_seconds",
+        Type.SUMMARY,
+        ("group", "phase"),
+        "Time spent in each phase, and visits to it.",
+        _phase_times,
+    ),
+    Family(
+        "rigshift_assignments_ended_total",
+        Type.COUNTER,
+        ("group", "result"),
+        "Assignments that ended, by result.",
+        _ended,
+    ),
+)
+
+WORKLOADS = (
+    workload_by(
+        "hashes_per_second",
+        Type.GAUGE,
+        None,
+        "Hash rate that the miner tells.",
+        lambda reading: [("", reading.hashrate_hps)],
+    ),
+    workload_by(
+        "shares_total",
+        Type.COUNTER,
+        "result",
+        "Shares since the miner started, accepted or rejected by the pool.",
+        lambda reading: [
+            ("accepted", reading.shares_accepted),
+            ("rejected", reading.shares_rejected),
+        ],
+    ),
+    workload_by(
+        "requests",
+        Type.GAUGE,
+        "state",
+        "Requests at the inference server, running or waiting.",
+        lambda reading: [
+            ("running", reading.requests_running),
+            ("waiting", reading.requests_waiting),
+        ],
+    ),
+    workload_by(
+        "tokens_total",
+        Type.COUNTER,
+        None,
+        "Tokens generated since the inference server started.",
+        lambda reading: [("", reading.tokens_total)],
+    ),
+)

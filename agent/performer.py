@@ -1,0 +1,190 @@
+"""Performs one effect under its deadline. Whatever happens ends as an event with its ticket."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+
+from agent.core.model import (
+    Drain,
+    Effect,
+    Event,
+    Exited,
+    Failed,
+    HeldOut,
+    Prepare,
+    Probe,
+    Start,
+    Stop,
+    Succeeded,
+    Tune,
+    Vacate,
+    Watch,
+)
+from agent.core.workload import Workload
+from agent.ports import Drainable, Driver, DriverError, GpuProbe, TuneError, Tuner
+from agent.settings import GpuSettings, GroupSettings
+
+LOOK_INTERVAL_S = 0.25
+"""Between two looks whether the GPUs are empty."""
+
+PROBE_INTERVAL_S = 1.0
+"""Between two looks whether a workload is ready; shorter when the proving time is short."""
+
+HELD_OUT_S = 600.0
+"""A workload that ran for this long gets its restarts back."""
+
+BACKOFF_MAX_S = 30.0
+"""Longest wait before a restart; the group can follow no new word meanwhile."""
+
+Emit = Callable[[Event], None]
+
+
+class Performer:
+    """The hands of one GPU group."""
+
+    def __init__(
+        self,
+        group: GroupSettings,
+        gpu: GpuSettings,
+        drivers: Mapping[str, Driver],
+        *,
+        probe: GpuProbe,
+        tuner: Tuner,
+        rng: random.Random,
+    ) -> None:
+        self._group = group
+        self._gpu = gpu
+        self._drivers = drivers
+        self._probe = probe
+        self._tuner = tuner
+        self._rng = rng
+        self._workloads = {workload.name: workload for workload in group.workloads}
+
+    async def alive(self) -> frozenset[str]:
+        """Workloads of the group that run now, whoever started them."""
+        found = [w.name for w in self._group.workloads if await self._driver(w).alive(w)]
+        return frozenset(found)
+
+    async def perform(self, effect: Effect, emit: Emit) -> None:
+        """Do it, and tell how it ended."""
+        match effect:
+            case Watch(workload=name):
+                await self._watch(effect.ticket, self._workloads[name], emit)
+            case _:
+                emit(await self._attempt(effect))
+
+    async def _attempt(self, effect: Effect) -> Event:
+        deadline_s, work = self._work(effect)
+        try:
+            async with asyncio.timeout(deadline_s):
+                await work
+        except TimeoutError:
+            return Failed(effect.ticket, f"not done within {deadline_s:g} s")
+        except (DriverError, TuneError) as error:
+            return Failed(effect.ticket, str(error))
+        return Succeeded(effect.ticket)
+
+    def _work(self, effect: Effect) -> tuple[float, Awaitable[None]]:
+        """The deadline in seconds and the work itself."""
+        if isinstance(effect, Stop):
+            longest_s = max((w.deadlines.stop_s for w in self._group.workloads), default=0.0)
+            return longest_s, self._stop()
+        if isinstance(effect, Vacate):
+            longest_s = max((w.deadlines.vacate_s for w in self._group.workloads), default=0.0)
+            return longest_s + BACKOFF_MAX_S, self._vacate(effect.restarts, longest_s)
+        workload = self._workloads[effect.workload]
+        limits = workload.deadlines
+        driver = self._driver(workload)
+        match effect:
+            case Prepare():
+                return limits.prepare_s, driver.prepare(workload)
+            case Drain():
+                return limits.drain_s, self._drain(driver, workload)
+            case Tune():
+                return limits.tune_s, self._tuner.apply(workload.gpus, workload.profile)
+            case Start():
+                return limits.start_s, driver.start(workload)
+            case Probe():
+                return limits.probe_s, self._prove(driver, workload)
+        raise AssertionError(effect)
+
+    async def _drain(self, driver: Driver, workload: Workload) -> None:
+        if isinstance(driver, Drainable):
+            await driver.drain(workload)
+
+    async def _stop(self) -> None:
+        """Everything of this group, known to the journal or not."""
+        await asyncio.gather(*(self._stop_one(workload) for workload in self._group.workloads))
+
+    async def _stop_one(self, workload: Workload) -> None:
+        driver = self._driver(workload)
+        if await driver.alive(workload):
+            # Half of the time for its own way out, half for the kernel after KILL.
+            await driver.stop(workload, workload.deadlines.stop_s / 2)
+
+    async def _vacate(self, restarts: int, limit_s: float) -> None:
+        if restarts:
+            await asyncio.sleep(self._backoff_s(restarts))
+        await self._tuner.neutral(self._group.gpus)
+        seen = "they could not be seen"
+        try:
+            async with asyncio.timeout(limit_s):
+                empty = 0
+                while empty < self._gpu.vacant_samples:
+                    if empty:
+                        await asyncio.sleep(LOOK_INTERVAL_S)
+                    holder = await self._holder()
+                    seen = holder or seen
+                    empty = 0 if holder else empty + 1
+                    if holder:
+                        await asyncio.sleep(LOOK_INTERVAL_S)
+        except TimeoutError as error:
+            raise DriverError(f"after {limit_s:g} s {seen}") from error
+
+    async def _holder(self) -> str:
+        """What holds the GPUs; empty when nothing does."""
+        look = await self._probe.occupancy(self._group.gpus)
+        if look is None:
+            return "they could not be seen"
+        if look.pids:
+            return f"processes {', '.join(map(str, look.pids))} hold them"
+        if look.memory_used_bytes > self._gpu.vacant_memory_bytes * len(self._group.gpus):
+            return f"{look.memory_used_bytes / 2**20:.0f} MiB are still held, by no process"
+        return ""
+
+    async def _prove(self, driver: Driver, workload: Workload) -> None:
+        """Ready, and ready again, for the proving time without a break."""
+        hold_s = workload.readiness.hold_s
+        pause_s = min(PROBE_INTERVAL_S, hold_s / 4) or PROBE_INTERVAL_S / 4
+        loop = asyncio.get_running_loop()
+        since: float | None = None
+        while True:
+            look = await driver.probe(workload)
+            if not look.ready:
+                since = None
+                if not await driver.alive(workload):
+                    raise DriverError(f"it exited: {await driver.exited(workload)}")
+            elif since is None:
+                since = loop.time()
+            if since is not None and loop.time() - since >= hold_s:
+                return
+            await asyncio.sleep(pause_s)
+
+    async def _watch(self, ticket: int, workload: Workload, emit: Emit) -> None:
+        driver = self._driver(workload)
+        if isinstance(driver, Drainable):
+            await driver.undrain(workload)
+        timer = asyncio.get_running_loop().call_later(HELD_OUT_S, emit, HeldOut(ticket))
+        try:
+            emit(Exited(ticket, await driver.exited(workload)))
+        finally:
+            timer.cancel()
+
+    def _backoff_s(self, restarts: int) -> float:
+        """1, 2, 4 … seconds, with jitter so that a fleet does not restart in step."""
+        return min(BACKOFF_MAX_S, 2.0 ** (restarts - 1)) * self._rng.uniform(0.5, 1.0)
+
+    def _driver(self, workload: Workload) -> Driver:
+        return self._drivers[workload.driver]

@@ -1,0 +1,135 @@
+"""One task per GPU group: event → step → journal → perform. Nothing is performed unjournaled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from agent.core import machine, recovery
+from agent.core.model import Effect, Event, Failed, Rules, State, Watch
+from agent.performer import Performer
+from agent.ports import Journal, JournalError
+from wire import logs
+
+QUEUE_MAX = 256
+"""Events waiting for a group; more are dropped, and every sender repeats."""
+
+JOURNAL_RETRY_S = 2.0
+"""After a refused journal line; a full disk does not empty itself faster."""
+
+
+WATCH_RETRY_S = 5.0
+"""After a driver crashed while it watched a workload that may well go on."""
+
+
+class Reactor:
+    """Drives one group's switch machine."""
+
+    def __init__(
+        self,
+        group: str,
+        rules: Rules,
+        journal: Journal,
+        performer: Performer,
+        *,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+    ) -> None:
+        self.group = group
+        self.state = State()
+        self.fault = ""
+        """Why the newest state could not be made durable; empty when it was."""
+        self._rules = rules
+        self._journal = journal
+        self._performer = performer
+        self._clock = clock
+        self._changed = changed
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_MAX)
+        self._effect: asyncio.Task[None] | None = None
+        self._log = logs.get("reactor", group=group)
+
+    def post(self, event: Event) -> None:
+        """Tell the group a fact; never blocks."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self._log.warning("event dropped", event_type=type(event).__name__)
+
+    async def run(self) -> None:
+        """Resume where the journal ends, then follow events for ever."""
+        try:
+            await self._resume()
+            while True:
+                await self._handle(await self._queue.get())
+        finally:
+            await self._cancel_effect()
+
+    async def _resume(self) -> None:
+        before = self._journal.load() or State()
+        alive = await self._performer.alive()
+        after = recovery.resume(before, alive, self._rules, self._clock())
+        while not self._journaled(after, retry=False):  # noqa: ASYNC110 - disks send no events
+            await asyncio.sleep(JOURNAL_RETRY_S)
+        self._log.info("resumed", journal=before.phase, alive=sorted(alive), phase=after.phase)
+        self.state = after
+        self._changed()
+        self._perform()
+
+    async def _handle(self, event: Event) -> None:
+        before = self.state
+        after = machine.step(before, event, self._rules, self._clock())
+        if after is before:
+            return
+        emergency = bool(after.tripped and not before.tripped)
+        # Safety stops a group even when the disk is full: stopping is what any resume would do.
+        if not self._journaled(after, retry=not emergency, event=event) and not emergency:
+            return
+        self.state = after
+        if after.ticket != before.ticket:
+            self._log.info(
+                "phase", phase=after.phase, was=before.phase, workload=after.target,
+                generation=after.desired.generation, reason=after.reason,
+            )  # fmt: skip
+            await self._cancel_effect()
+            self._perform()
+        self._changed()
+
+    def _journaled(self, state: State, *, retry: bool, event: Event | None = None) -> bool:
+        try:
+            self._journal.append(state)
+        except JournalError as error:
+            if str(error) != self.fault:
+                self._log.error("journal refused", error=str(error), phase=state.phase)
+            self.fault = str(error)
+            self._changed()
+            if retry and event is not None:
+                asyncio.get_running_loop().call_later(JOURNAL_RETRY_S, self.post, event)
+            return False
+        self.fault = ""
+        return True
+
+    def _perform(self) -> None:
+        effect = machine.effect(self.state)
+        if effect is not None:
+            name = f"{self.group}:{type(effect).__name__}"
+            self._effect = asyncio.create_task(self._guarded(effect), name=name)
+
+    async def _guarded(self, effect: Effect) -> None:
+        """A bug in one driver must not take the rig's other groups with it."""
+        while True:
+            try:
+                return await self._performer.perform(effect, self.post)
+            except Exception as error:  # noqa: BLE001 - the one guard between drivers and the rig
+                self._log.error("driver crashed", exc_info=error, effect=type(effect).__name__)
+                if not isinstance(effect, Watch):
+                    self.post(Failed(effect.ticket, f"internal error: {error!r}"))
+                    return None
+            await asyncio.sleep(WATCH_RETRY_S)
+
+    async def _cancel_effect(self) -> None:
+        """The next effect begins only when the last one has let go."""
+        task, self._effect = self._effect, None
+        if task is None or task.done():
+            return
+        task.cancel()
+        await asyncio.wait([task])

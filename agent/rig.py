@@ -1,0 +1,127 @@
+"""A rig at work: its groups' reactors, its uplink, and the eyes of safety, under one roof."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.core import safety
+from agent.core.model import Tripped
+from agent.performer import Performer
+from agent.ports import Driver, GpuProbe, Journal, Sampler, Tuner
+from agent.reactor import Reactor
+from agent.settings import Settings
+from agent.uplink import Identity, Uplink
+from wire import logs, model
+from wire.transport import AgentLink
+
+READ_TIMEOUT_S = 5.0
+"""A workload that takes longer to speak of itself says nothing this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """Everything outside that a rig works with; each is a port."""
+
+    link: AgentLink
+    journals: Mapping[str, Journal]
+    """By group."""
+    drivers: Mapping[str, Driver]
+    """By short name."""
+    probe: GpuProbe
+    tuner: Tuner
+    sampler: Sampler
+    rng: random.Random
+
+
+class Rig:
+    """One machine's share of the fleet."""
+
+    def __init__(self, settings: Settings, identity: Identity, equipment: Equipment) -> None:
+        self._settings = settings
+        self._equipment = equipment
+        self._readings: dict[str, model.WorkloadReading] = {}
+        self._log = logs.get("rig", rig=settings.rig)
+        self.reactors = {
+            group.name: Reactor(
+                group.name,
+                group.rules(),
+                equipment.journals[group.name],
+                Performer(
+                    group,
+                    settings.gpu,
+                    equipment.drivers,
+                    probe=equipment.probe,
+                    tuner=equipment.tuner,
+                    rng=equipment.rng,
+                ),
+                clock=identity.clock,
+                changed=self._changed,
+            )
+            for group in settings.groups
+        }
+        self.uplink = Uplink(settings, identity, equipment.link, self.reactors, equipment.sampler)
+
+    def readings(self) -> tuple[model.WorkloadReading, ...]:
+        """What the running workloads said of themselves last."""
+        return tuple(self._readings.values())
+
+    async def run(self) -> None:
+        """Work until cancelled. Workloads go on running afterwards."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, reactor in self.reactors.items():
+                tasks.create_task(reactor.run(), name=f"reactor:{name}")
+            tasks.create_task(self.uplink.run(), name="uplink")
+            tasks.create_task(self._guard(), name="safety")
+            tasks.create_task(self._read(), name="readings")
+
+    def _changed(self) -> None:
+        self.uplink.changed()
+
+    async def _guard(self) -> None:
+        """Look at every sample once, and stop what is in danger."""
+        chosen = self._settings.safety
+        limits = safety.Limits(
+            temperature_max_c=chosen.temperature_max_c,
+            memory_temperature_max_c=chosen.memory_temperature_max_c,
+            samples=chosen.samples,
+        )
+        groups = {group.name: group.gpus for group in self._settings.groups}
+        watch, seen_s = safety.Watch(), float("-inf")
+        while True:
+            sample = self._equipment.sampler.latest()
+            if sample.ok and sample.at_s > seen_s:
+                seen_s = sample.at_s
+                watch, reasons = safety.look(watch, sample, groups, limits)
+                for group, reason in reasons.items():
+                    self._trip(group, reason)
+            await asyncio.sleep(self._settings.gpu.fast_interval_s)
+
+    def _trip(self, group: str, reason: str) -> None:
+        reactor = self.reactors[group]
+        if not reactor.state.tripped:
+            self._log.error("safety stop", group=group, reason=reason)
+            reactor.post(Tripped(reason))
+
+    async def _read(self) -> None:
+        """Ask each active workload how it does, slowly: it costs the workload something too."""
+        while True:
+            for name, reactor in self.reactors.items():
+                reading = await self._reading(name, reactor.state.active)
+                if reading is None:
+                    self._readings.pop(name, None)
+                else:
+                    self._readings[name] = reading
+            await asyncio.sleep(self._settings.telemetry_interval_s)
+
+    async def _reading(self, group: str, active: str | None) -> model.WorkloadReading | None:
+        if active is None:
+            return None
+        workload = self._settings.workload(group, active)
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                return await self._equipment.drivers[workload.driver].read(workload)
+        except TimeoutError:
+            return None

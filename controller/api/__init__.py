@@ -1,0 +1,1 @@
+"""HTTP for operators, their tools and Prometheus. It decides nothing and keeps no state."""

@@ -1,0 +1,101 @@
+"""One site under its power cap: a price per watt that keeps its groups below it.
+
+Watts are dear enough that the least valuable per watt go first; what is then left below the cap
+is given back, best first. Choosing whole groups under a cap is a knapsack: this is not exact
+(see `tests/controller/test_allocation.py` for how near it comes), but never above the cap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from controller.core.site_market import Candidate, Outcome, bid, settle
+
+PRICE_MIN = 1e-7
+"""US dollars per Wh: no group is worth so little per watt that this would not tell it apart."""
+
+PRICE_MAX = 1e7
+"""US dollars per Wh: above it nothing but watts counts."""
+
+PRICE_RATIO = 1.001
+"""The price is sought until it is known this well; the rest is decided group by group."""
+
+TRIES_MAX = 64
+"""Groups that are tried one by one for what is left below the cap."""
+
+TOLERANCE_W = 1e-6
+"""Rounding of sums of watts."""
+
+
+def fit(candidates: Sequence[Candidate], demand: float, cap_w: float) -> tuple[Outcome, float]:
+    """The best outcome below the cap that was found, and the price per watt that led to it.
+
+    Where even the thriftiest choices exceed the cap, those are the outcome.
+    """
+    free = bid(candidates, demand, 0.0)
+    if fits(free, cap_w):
+        return free, 0.0
+    low, high = PRICE_MIN, PRICE_MAX
+    above, below = free, bid(candidates, demand, high)
+    if not fits(below, cap_w):
+        return below, high
+    while high / low > PRICE_RATIO:
+        middle = (low * high) ** 0.5
+        outcome = bid(candidates, demand, middle)
+        if fits(outcome, cap_w):
+            high, below = middle, outcome
+        else:
+            low, above = middle, outcome
+    return _filled(candidates, demand, cap_w, below, above), high
+
+
+def _filled(
+    candidates: Sequence[Candidate], demand: float, cap_w: float, below: Outcome, above: Outcome
+) -> Outcome:
+    """As much of the way from `below` up to `above` as the cap allows, best groups first."""
+    order = _upgrades(candidates, below, above)
+    fewest, most, best = 0, len(order), below
+    while fewest < most:
+        count = (fewest + most + 1) // 2
+        outcome = _upgraded(candidates, demand, below, above, order[:count])
+        if fits(outcome, cap_w):
+            fewest, best = count, outcome
+        else:
+            most = count - 1
+    for i in order[fewest + 1 : fewest + 1 + TRIES_MAX]:
+        outcome = _upgraded(candidates, demand, best, above, [i])
+        if fits(outcome, cap_w):
+            best = outcome
+    return best
+
+
+def _upgrades(candidates: Sequence[Candidate], below: Outcome, above: Outcome) -> list[int]:
+    """Groups that differ, by what they gain per watt; of equals those that need not move first."""
+
+    def rank(i: int) -> tuple[float, bool]:
+        choices = candidates[i].choices
+        thrifty, dear = choices[below.picks[i]], choices[above.picks[i]]
+        watts = dear.watts(above.shares[i]) - thrifty.watts(below.shares[i])
+        gain = dear.value(above.shares[i], 0.0) - thrifty.value(below.shares[i], 0.0)
+        return (-gain / watts if watts > 0.0 else -math.inf, above.picks[i] != 0)
+
+    return sorted((i for i, pick in enumerate(below.picks) if pick != above.picks[i]), key=rank)
+
+
+def _upgraded(
+    candidates: Sequence[Candidate],
+    demand: float,
+    base: Outcome,
+    above: Outcome,
+    groups: Sequence[int],
+) -> Outcome:
+    picks = list(base.picks)
+    for i in groups:
+        picks[i] = above.picks[i]
+    return settle(candidates, picks, demand)
+
+
+def fits(outcome: Outcome, cap_w: float) -> bool:
+    """Whether an outcome stays below a cap."""
+    return outcome.power_w <= cap_w + TOLERANCE_W

@@ -1,0 +1,105 @@
+"""One group's case: its options at today's prices, and what moving to each would have to gain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.core.economics import Prospect
+from controller.core.model import GroupView
+from controller.core.policy import PolicySettings, Route, hurdle_usd_per_h
+from controller.core.site_market import Candidate, Choice
+from controller.core.standing import Standing
+
+FORCED_USD_PER_H = 1e6
+"""Handicap of a move that only a power cap may ask for; far above any income, far from rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A group, what it could do, and what stands in its way."""
+
+    view: GroupView
+    standing: Standing
+    prospects: Mapping[str | None, Prospect]
+    """By workload; standing still first."""
+    rejected: Mapping[str, str]
+    """Workloads that failed here, and why."""
+    dwell_left_s: float
+    """How long it still stays where it was put."""
+
+    @property
+    def now(self) -> Prospect | None:
+        """What it does now; none when its rig does not offer that any more."""
+        return self.prospects.get(self.standing.runs)
+
+    @property
+    def seated(self) -> bool:
+        """Whether what it does now uses up inference demand; a contract is demand of its own."""
+        return self.now is not None and self.now.serves and not self.view.committed
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """A case with what each option would have to gain over the present one."""
+
+    case: Case
+    hurdles: Mapping[str | None, float]
+    """$/h by workload, 0 for the present one; options that no price may choose are left out."""
+    candidate: Candidate
+
+
+def stake(case: Case, share: float, policy: PolicySettings) -> Stake:
+    """What the group may do, for the allocation; `share` is how busy it is now, 0 to 1."""
+    stay = _choice(case.now, case.standing.runs, 0.0, seated=case.seated)
+    hurdles: dict[str | None, float] = {case.standing.runs: 0.0}
+    choices = [stay]
+    if case.standing.free:
+        hurdles |= _hurdles(case, share, policy)
+        for workload, prospect in case.prospects.items():
+            if workload in hurdles and workload != case.standing.runs:
+                forced = 0.0 if case.dwell_left_s <= 0.0 else FORCED_USD_PER_H
+                handicap = hurdles[workload] + forced
+                choices.append(_choice(prospect, workload, handicap, seated=prospect.serves))
+        if None not in hurdles:
+            still = case.prospects[None]
+            choices.append(_choice(still, None, FORCED_USD_PER_H, seated=False))
+    return Stake(case, hurdles, Candidate(case.view.key, tuple(choices)))
+
+
+def gain_usd_per_h(prospect: Prospect | None) -> float:
+    """What being busy adds; a server without a price is taken to be busy first."""
+    idle = None if prospect is None else prospect.net_usd_per_h(0.0)
+    busy = None if prospect is None else prospect.net_usd_per_h(1.0)
+    return FORCED_USD_PER_H if idle is None or busy is None else busy - idle
+
+
+def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | None, float]:
+    """Of every option that a price may choose; none while the present one has no price."""
+    now, still = case.now, case.prospects[None]
+    present = None if now is None else now.net_usd_per_h(share if case.seated else 1.0)
+    nothing = still.net_usd_per_h()
+    if now is None or present is None or nothing is None:
+        return {}
+    forgone = present - nothing
+    return {
+        workload: hurdle_usd_per_h(
+            policy, Route(now.kind, prospect.kind, case.view.switch_s, forgone)
+        )
+        for workload, prospect in case.prospects.items()
+        if workload != case.standing.runs
+        and (workload is None or workload not in case.rejected)
+        and prospect.net_usd_per_h() is not None
+    }
+
+
+def _choice(
+    prospect: Prospect | None, workload: str | None, handicap: float, *, seated: bool
+) -> Choice:
+    if prospect is None:
+        return Choice(workload, -handicap, 0.0)
+    busy_w, idle_w = prospect.power_w(1.0) or 0.0, prospect.power_w(0.0) or 0.0
+    if not seated:
+        return Choice(workload, (prospect.net_usd_per_h() or 0.0) - handicap, busy_w)
+    idle = (prospect.net_usd_per_h(0.0) or 0.0) - handicap
+    return Choice(workload, idle, idle_w, True, gain_usd_per_h(prospect), busy_w - idle_w)

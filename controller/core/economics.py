@@ -1,0 +1,159 @@
+"""What each option of a GPU group earns, net of energy, in US dollars per hour.
+
+A missing price gives no net, never 0. Inference counts the share of time that somebody is
+expected to use it, not the list price.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.core.farm import EarningSettings, FarmSettings, SiteSettings
+from controller.core.model import GroupView, Quote
+from wire.model import Kind, WorkloadOffer
+
+WATTS_PER_KW = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """One option of a group, priced for every share of time that it may be busy."""
+
+    workload: str | None
+    kind: Kind | None
+    revenue_usd_per_h: float | None
+    """When busy, after fees."""
+    busy_w: float | None
+    idle_w: float | None
+    power_usd_per_kwh: float | None
+    problem: str = ""
+    """Why it has no price, one clause; empty: it has one."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it earns only while somebody uses it."""
+        return self.kind is Kind.INFERENCE
+
+    def net_usd_per_h(self, busy: float = 1.0) -> float | None:
+        """Net at a busy ratio, 0 to 1; none without a price."""
+        revenue, watts, power = self.revenue_usd_per_h, self.power_w(busy), self.power_usd_per_kwh
+        if self.problem or revenue is None or watts is None or power is None:
+            return None
+        return busy * revenue - watts / WATTS_PER_KW * power
+
+    def power_w(self, busy: float = 1.0) -> float | None:
+        """Watts of the whole group at a busy ratio, 0 to 1; none when nobody knows."""
+        if self.busy_w is None or self.idle_w is None:
+            return None
+        return self.idle_w + busy * (self.busy_w - self.idle_w)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many groups of a site inference keeps busy."""
+
+    groups: float
+    """Infinite where the site names no series; 0 without a quote."""
+    problem: str = ""
+    """Why it is not known."""
+
+    def next_share(self, serving: int) -> float:
+        """Busy ratio of one more group when so many serve already."""
+        return min(1.0, max(0.0, self.groups - serving))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """The farm at today's prices: prices any group's options."""
+
+    sites: Mapping[str, SiteSettings]
+    earnings: Mapping[tuple[str, str | None], EarningSettings]
+    gpu_off_w: Mapping[str, float]
+    quotes: Mapping[str, Quote]
+
+    def demand(self, site: str) -> Demand:
+        """Inference demand at a site."""
+        settings = self.sites.get(site)
+        if settings is None or settings.demand_groups is None:
+            return Demand(math.inf)
+        groups, problem = self._value(settings.demand_groups)
+        return Demand(max(0.0, groups or 0.0), problem)
+
+    def power_cap_w(self, site: str) -> float:
+        """What a site may draw; infinite without a cap."""
+        settings = self.sites.get(site)
+        cap_w = settings.power_cap_w if settings is not None else None
+        return math.inf if cap_w is None else cap_w
+
+    def prospects(self, view: GroupView) -> tuple[Prospect, ...]:
+        """Standing still, then every workload that the rig offers here, in its order."""
+        power, problem = self._power(view.site)
+        off_w = self.gpu_off_w.get(view.rig_class, 0.0) * len(view.offer.gpus)
+        still = Prospect(None, None, 0.0, off_w, off_w, power, problem)
+        return (still, *(self._prospect(view, offer) for offer in view.offer.workloads))
+
+    def _prospect(self, view: GroupView, offer: WorkloadOffer) -> Prospect:
+        earning = self.earnings.get((offer.name, view.rig_class))
+        earning = earning or self.earnings.get((offer.name, None))
+        power, problem = self._power(view.site)
+        if earning is None:
+            problem = f"no earning is configured for {offer.name} on class {view.rig_class}"
+            watts = offer.power_w
+            return Prospect(offer.name, offer.kind, None, watts, watts, power, problem)
+        gpus = len(view.offer.gpus)
+        busy_w = offer.power_w if earning.gpu_power_w is None else earning.gpu_power_w * gpus
+        idle_w = busy_w if earning.gpu_idle_w is None else earning.gpu_idle_w * gpus
+        price, missing = self._value(earning.revenue)
+        revenue = None
+        if price is not None:
+            revenue = price * gpus * earning.scale * (1.0 - earning.fee_ratio)
+        problem = missing or problem or self._mismatch(view, offer, earning, busy_w)
+        return Prospect(offer.name, offer.kind, revenue, busy_w, idle_w, power, problem)
+
+    def _mismatch(
+        self, view: GroupView, offer: WorkloadOffer, earning: EarningSettings, busy_w: float | None
+    ) -> str:
+        if earning.kind is not offer.kind:
+            return f"the rig offers it as {offer.kind}, the settings call it {earning.kind}"
+        if busy_w is None:
+            return f"nobody says how many watts {offer.name} draws"
+        return self.demand(view.site).problem if offer.kind is Kind.INFERENCE else ""
+
+    def _power(self, site: str) -> tuple[float | None, str]:
+        settings = self.sites.get(site)
+        if settings is None:
+            return None, f"site {site} is not configured"
+        price, problem = self._value(settings.power)
+        return (None if price is None else price + settings.power_adder_usd_per_kwh), problem
+
+    def _value(self, series: str) -> tuple[float | None, str]:
+        quote = self.quotes.get(series)
+        if quote is None:
+            return None, f"no quote for {series}"
+        if quote.value is None:
+            return None, f"no quote for {series}: {quote.reason or quote.state}"
+        return quote.value, ""
+
+
+def market(farm: FarmSettings, quotes: Mapping[str, Quote]) -> Market:
+    """The farm at these quotes."""
+    return Market(
+        sites={site.name: site for site in farm.sites},
+        earnings={(earning.workload, earning.rig_class): earning for earning in farm.earnings},
+        gpu_off_w={rig_class.name: rig_class.gpu_off_w for rig_class in farm.rig_classes},
+        quotes=quotes,
+    )
+
+
+def busy_shares(gains: Sequence[float], demand: float) -> list[float]:
+    """Busy ratio of each serving group, given what each gains by being busy, $/h.
+
+    Requests go where they earn most; of equals, to the earlier one.
+    """
+    shares = [0.0] * len(gains)
+    order = sorted(range(len(gains)), key=lambda i: -gains[i])
+    for rank, i in enumerate(order):
+        shares[i] = min(1.0, max(0.0, demand - rank))
+    return shares

@@ -1,0 +1,235 @@
+"""From what was allocated to what is said: options, what blocked them, and how far to the flip."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from controller.core import reasons
+from controller.core.case import Stake
+from controller.core.economics import Demand, Prospect
+from controller.core.model import Block, Decision, Option
+from controller.core.policy import PolicySettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePicture:
+    """What the whole site comes to under the plan."""
+
+    demand: Demand
+    serving: int
+    """Groups that use up inference demand."""
+    power_cap_w: float
+    power_w: float
+    capped: bool
+    """The cap keeps somebody from what would pay more."""
+    policy: PolicySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one group shall do, before it is put into words."""
+
+    stake: Stake
+    workload: str | None
+    share: float
+    """How busy a server will be, 0 to 1."""
+    waiting: bool
+    """It would move but for the limit on switches."""
+    site: SitePicture
+
+    @property
+    def prospect(self) -> Prospect | None:
+        """What it shall do, priced; none when its rig does not offer that any more."""
+        return self.stake.case.prospects.get(self.workload)
+
+    @property
+    def net_usd_per_h(self) -> float | None:
+        """Its expected net; none without a price."""
+        return None if self.prospect is None else self.prospect.net_usd_per_h(self.busy)
+
+    @property
+    def power_w(self) -> float:
+        """Its expected watts; 0 where nobody knows them."""
+        return (0.0 if self.prospect is None else self.prospect.power_w(self.busy)) or 0.0
+
+    @property
+    def busy(self) -> float:
+        """Busy ratio of what it shall do; 1 for all that does not wait for requests."""
+        return self.share if self.seated else 1.0
+
+    @property
+    def seated(self) -> bool:
+        """Whether it will use up inference demand."""
+        committed = self.stake.case.view.committed
+        return self.prospect is not None and self.prospect.serves and not committed
+
+    @property
+    def moves(self) -> bool:
+        """Whether it leaves what it does now for money."""
+        return self.stake.case.standing.free and self.workload != self.stake.case.standing.runs
+
+
+def decision(verdict: Verdict) -> Decision:
+    """The verdict in full."""
+    case = verdict.stake.case
+    options = sorted(
+        (_option(verdict, prospect) for prospect in case.prospects.values()),
+        key=lambda o: math.inf if o.net_usd_per_h is None else -o.net_usd_per_h,
+    )
+    rival = _rival(verdict, options)
+    blocked = Block.NONE if rival is None else rival.blocked
+    tied = not case.standing.free
+    chosen = case.standing.tied_to if tied else verdict.workload
+    prospect = case.prospects.get(chosen)
+    return Decision(
+        key=case.view.key,
+        current=case.view.assigned,
+        chosen=chosen,
+        kind=None if prospect is None else prospect.kind,
+        options=tuple(options),
+        reason=_reason(verdict, options, rival),
+        blocked=case.standing.block if tied and rival is not None else blocked,
+        flip_usd_per_h=None if tied else _flip(verdict, options),
+    )
+
+
+def _option(verdict: Verdict, prospect: Prospect) -> Option:
+    busy = _busy(verdict, prospect)
+    revenue = prospect.revenue_usd_per_h
+    block, why = _block(verdict, prospect)
+    return Option(
+        workload=prospect.workload,
+        kind=prospect.kind,
+        net_usd_per_h=prospect.net_usd_per_h(busy),
+        revenue_usd_per_h=None if revenue is None else busy * revenue,
+        power_w=prospect.power_w(busy),
+        blocked=block,
+        why=why,
+    )
+
+
+def _busy(verdict: Verdict, prospect: Prospect) -> float:
+    """How busy the group would be with this option, the rest of the plan unchanged."""
+    if prospect.workload == verdict.workload:
+        return verdict.busy
+    if not prospect.serves:
+        return 1.0
+    if verdict.seated:
+        return verdict.share
+    return verdict.site.demand.next_share(verdict.site.serving)
+
+
+def _block(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
+    """What keeps the group from an option, if that would pay more."""
+    case, workload = verdict.stake.case, prospect.workload
+    if workload == verdict.workload:
+        return Block.NONE, ""
+    if workload is not None and workload in case.rejected:
+        return Block.REJECTED, reasons.rejected(case.rejected[workload])
+    if prospect.problem:
+        return Block.NO_QUOTE, prospect.problem
+    chosen, full = verdict.net_usd_per_h, prospect.net_usd_per_h()
+    if not case.standing.free and (chosen is None or full is None or full > chosen):
+        return case.standing.block, case.standing.why
+    if chosen is None:
+        unpriced = verdict.prospect.problem if verdict.prospect is not None else ""
+        return Block.NO_QUOTE, unpriced or "what the group does now has no price"
+    if full is None or full <= chosen:
+        return Block.NONE, ""
+    return _limit(verdict, prospect)
+
+
+def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
+    """Of an option that pays more at least when busy."""
+    case, site = verdict.stake.case, verdict.site
+    hurdle = verdict.stake.hurdles.get(prospect.workload, 0.0)
+    if _short(verdict, prospect, 1.0) >= 0:
+        return Block.MARGIN, reasons.margin(hurdle)
+    if _short(verdict, prospect, _busy(verdict, prospect)) >= 0:
+        return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
+    if case.dwell_left_s > 0 and not verdict.moves:
+        return Block.DWELL, reasons.dwell(case.dwell_left_s)
+    if verdict.waiting:
+        limits = site.policy.site_switches_max, site.policy.switches_max
+        return Block.CONCURRENCY, reasons.concurrency(*limits)
+    if site.capped:
+        return Block.POWER_CAP, reasons.power_cap(site.power_cap_w, site.power_w)
+    if prospect.serves:
+        return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
+    return Block.MARGIN, reasons.margin(hurdle)
+
+
+def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
+    """How much an option's net must rise to beat the chosen one, hurdles counted, $/h."""
+    chosen, net = verdict.net_usd_per_h, prospect.net_usd_per_h(busy)
+    if chosen is None or net is None:
+        return math.inf
+    hurdles = verdict.stake.hurdles
+    present = hurdles.get(verdict.workload, 0.0)
+    return (chosen - present) - (net - hurdles.get(prospect.workload, 0.0))
+
+
+def _rival(verdict: Verdict, options: list[Option]) -> Option | None:
+    """The best-paying option that something keeps the group from; none: it has the best."""
+    blocked = [
+        option
+        for option in options
+        if option.blocked is not Block.NONE and _lead(verdict, option) > 0.0
+    ]
+    return max(blocked, key=lambda option: _lead(verdict, option), default=None)
+
+
+def _lead(verdict: Verdict, option: Option) -> float:
+    """What an option nets more than the chosen one, at least if somebody used it all the time."""
+    chosen = verdict.net_usd_per_h
+    if chosen is None:
+        return math.inf
+    full = verdict.stake.case.prospects[option.workload].net_usd_per_h()
+    if option.net_usd_per_h is None or full is None:
+        return -math.inf
+    return (option.net_usd_per_h if option.net_usd_per_h > chosen else full) - chosen
+
+
+def _flip(verdict: Verdict, options: list[Option]) -> float | None:
+    """The least rise of a rival's net that moves the group; of rivals that a price can help."""
+    prospects = verdict.stake.case.prospects
+    shorts = [
+        _short(verdict, prospects[option.workload], _busy(verdict, prospects[option.workload]))
+        for option in options
+        if option.workload != verdict.workload and option.blocked in (Block.NONE, Block.MARGIN)
+    ]
+    return max(0.0, min(shorts)) if shorts and math.isfinite(min(shorts)) else None
+
+
+def _reason(verdict: Verdict, options: list[Option], rival: Option | None) -> str:
+    case, net = verdict.stake.case, verdict.net_usd_per_h
+    what = _act(verdict.prospect, verdict.workload)
+    if not case.standing.free:
+        return reasons.tied(what, net, case.standing.why)
+    if verdict.moves:
+        return _moved(verdict, what)
+    if net is None:
+        problem = verdict.prospect.problem if verdict.prospect is not None else ""
+        return reasons.unpriced(what, problem or "its rig does not offer it any more")
+    failed = case.view.assigned
+    if failed != case.standing.runs and failed is not None:
+        why = reasons.rejected(case.rejected[failed]) if failed in case.rejected else ""
+        return reasons.fallen_back(what, net, failed, why or "its rig does not offer it")
+    if rival is not None:
+        return reasons.kept_from(what, net, rival, _lead(verdict, rival))
+    others = [o for o in options if o.workload != verdict.workload and o.net_usd_per_h is not None]
+    return reasons.kept(what, net, others[0] if others else None)
+
+
+def _moved(verdict: Verdict, what: str) -> str:
+    now, site, net = verdict.stake.case.now, verdict.site, verdict.net_usd_per_h
+    before = _act(now, verdict.stake.case.standing.runs)
+    stay = None if now is None else now.net_usd_per_h(_busy(verdict, now))
+    if site.capped and (net is None or stay is None or net <= stay):
+        return reasons.shed(what, before, site.power_cap_w, site.power_w)
+    return reasons.moved(what, before, net, stay)
+
+
+def _act(prospect: Prospect | None, workload: str | None) -> str:
+    return reasons.act(workload, None if prospect is None else prospect.kind)

@@ -1,0 +1,168 @@
+"""The plan: what every GPU group of the fleet shall do now, and why. Pure and deterministic.
+
+In this order: an operator's hold, a contract, what cannot be moved (offline, quarantined, in a
+switch), the site's power cap, the limit on switches, and within all that the most money.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.core import capacity, economics, reasons, standing
+from controller.core.allocation import Limits, SiteAllocation, SiteProblem, allocate
+from controller.core.case import Case, Stake, gain_usd_per_h, stake
+from controller.core.economics import Market, Prospect
+from controller.core.explanation import SitePicture, Verdict, decision
+from controller.core.farm import FarmSettings
+from controller.core.model import GroupView, Hold, Plan, Quote
+from controller.core.policy import PolicySettings
+from wire.model import WorkloadOffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that a plan depends on."""
+
+    views: Sequence[GroupView]
+    """Every group of the fleet, once, in any order."""
+    quotes: Mapping[str, Quote]
+    """By series."""
+    holds: Sequence[Hold]
+    """Expired ones may be among them."""
+    policy: PolicySettings
+    farm: FarmSettings
+    now: float
+
+
+def plan(situation: Situation) -> Plan:
+    """Decide for the whole fleet at once."""
+    market = economics.market(situation.farm, situation.quotes)
+    by_site: dict[str, list[Case]] = defaultdict(list)
+    for case in _cases(situation, market):
+        by_site[case.view.site].append(case)
+    stakes = {
+        site: _stakes(cases, market.demand(site).groups, situation.policy)
+        for site, cases in sorted(by_site.items())
+    }
+    allocations = _allocate(situation, market, stakes)
+    verdicts = [
+        verdict
+        for site, allocation in allocations.items()
+        for verdict in _verdicts(situation, market, stakes[site], allocation)
+    ]
+    verdicts.sort(key=lambda v: (v.stake.case.view.key.rig, v.stake.case.view.key.group))
+    power_w: dict[str, list[float]] = {site: [] for site in stakes}
+    for verdict in verdicts:
+        power_w[verdict.stake.case.view.site].append(verdict.power_w)
+    return Plan(
+        at=situation.now,
+        decisions=tuple(decision(verdict) for verdict in verdicts),
+        net_usd_per_h=math.fsum(verdict.net_usd_per_h or 0.0 for verdict in verdicts),
+        power_w={site: math.fsum(watts) for site, watts in power_w.items()},
+        warnings=tuple(_warnings(situation, market, allocations, verdicts)),
+    )
+
+
+def _cases(situation: Situation, market: Market) -> Iterator[Case]:
+    """By key, so that the order of the views decides nothing."""
+    holds = standing.holds_in_force(situation.holds, situation.now)
+    known: dict[tuple[str, str, int, tuple[WorkloadOffer, ...]], dict[str | None, Prospect]] = {}
+    for view in sorted(situation.views, key=lambda view: (view.key.rig, view.key.group)):
+        # Groups of a class share their prospects: this is most of the work for a large fleet.
+        alike = (view.site, view.rig_class, len(view.offer.gpus), view.offer.workloads)
+        if alike not in known:
+            known[alike] = {p.workload: p for p in market.prospects(view)}
+        end = view.assigned_at + situation.policy.dwell_s
+        yield Case(
+            view=view,
+            standing=standing.standing(view, holds.get(view.key)),
+            prospects=known[alike],
+            rejected=standing.rejections(view),
+            dwell_left_s=max(0.0, end - situation.now) if view.generation else 0.0,
+        )
+
+
+def _stakes(cases: Sequence[Case], demand: float, policy: PolicySettings) -> list[Stake]:
+    """What each may do, given how busy the servers among them are now."""
+    seated = [i for i, case in enumerate(cases) if case.seated]
+    shares = dict(
+        zip(
+            seated,
+            economics.busy_shares([gain_usd_per_h(cases[i].now) for i in seated], demand),
+            strict=True,
+        )
+    )
+    return [stake(case, shares.get(i, 0.0), policy) for i, case in enumerate(cases)]
+
+
+def _allocate(
+    situation: Situation, market: Market, stakes: Mapping[str, Sequence[Stake]]
+) -> dict[str, SiteAllocation]:
+    policy = situation.policy
+    begun = {site: sum(map(_begun, members)) for site, members in stakes.items()}
+    problems = {
+        site: SiteProblem(
+            tuple(member.candidate for member in members),
+            Limits(
+                market.demand(site).groups,
+                market.power_cap_w(site),
+                max(0, policy.site_switches_max - begun[site]),
+            ),
+        )
+        for site, members in stakes.items()
+    }
+    return allocate(problems, max(0, policy.switches_max - sum(begun.values())))
+
+
+def _begun(member: Stake) -> bool:
+    """Whether the group is in a switch anyway, or an operator's hold sends it into one."""
+    case = member.case
+    held_away = not case.standing.free and case.standing.tied_to != case.view.assigned
+    return case.standing.in_switch or held_away
+
+
+def _verdicts(
+    situation: Situation, market: Market, members: Sequence[Stake], allocation: SiteAllocation
+) -> Iterator[Verdict]:
+    site = members[0].case.view.site
+    outcome = allocation.outcome
+    chosen = [
+        member.candidate.choices[pick] for member, pick in zip(members, outcome.picks, strict=True)
+    ]
+    picture = SitePicture(
+        demand=market.demand(site),
+        serving=sum(choice.serves for choice in chosen),
+        power_cap_w=market.power_cap_w(site),
+        power_w=outcome.power_w,
+        capped=allocation.watt_price > 0.0,
+        policy=situation.policy,
+    )
+    for i, (member, choice) in enumerate(zip(members, chosen, strict=True)):
+        waiting = i in allocation.waiting
+        yield Verdict(member, choice.workload, outcome.shares[i], waiting, picture)
+
+
+def _warnings(
+    situation: Situation,
+    market: Market,
+    allocations: Mapping[str, SiteAllocation],
+    verdicts: Sequence[Verdict],
+) -> Iterator[str]:
+    for site, allocation in allocations.items():
+        cap_w = market.power_cap_w(site)
+        if not capacity.fits(allocation.outcome, cap_w):
+            yield reasons.over_cap(site, cap_w, allocation.outcome.power_w)
+    switching = Counter(
+        verdict.stake.case.view.site
+        for verdict in verdicts
+        if _begun(verdict.stake) or verdict.moves
+    )
+    policy = situation.policy
+    if switching.total() > policy.switches_max:
+        yield reasons.over_switches("the fleet", switching.total(), policy.switches_max)
+    for site, count in sorted(switching.items()):
+        if count > policy.site_switches_max:
+            yield reasons.over_switches(f"site {site}", count, policy.site_switches_max)

@@ -1,0 +1,102 @@
+"""How much better something must be before a group moves: bands, dwell, payback, limits.
+
+Everything is absolute, in US dollars per hour of one group. A percentage of the net would turn
+round below zero, which is where margins are thin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wire.model import Kind
+
+SECONDS_PER_H = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchCost:
+    """What a switch costs beside the income that it interrupts."""
+
+    cost_usd: float
+    """Wear, lost shares, cold caches: US dollars for each switch of a group."""
+    duration_s: float
+    """Seconds without income; a group's own measured seconds take its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """When a group moves for money."""
+
+    margin_usd_per_h: float = 0.005
+    """Band between two workloads: how much more another must net, per group."""
+    off_band_usd_per_h: float = 0.005
+    """The same between a workload and standing still, in both directions."""
+    dwell_s: float = 900.0
+    """Seconds that a group stays where it was put, whatever the prices do."""
+    payback_s: float = 7200.0
+    """Seconds within which the gain must have paid for the switch."""
+    mining_switch: SwitchCost = SwitchCost(cost_usd=0.001, duration_s=90.0)
+    """Between mining workloads, and between mining and standing still."""
+    inference_switch: SwitchCost = SwitchCost(cost_usd=0.01, duration_s=600.0)
+    """Into and out of inference."""
+    switches_max: int = 50
+    """Groups of the fleet that may be in a switch at once."""
+    site_switches_max: int = 20
+    """Groups of one site that may be in a switch at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A switch that is being considered."""
+
+    origin: Kind | None
+    """What the group does now; none: it stands still."""
+    target: Kind | None
+    switch_s: float | None
+    """Measured seconds of this group's switches; none: use the settings."""
+    forgone_usd_per_h: float
+    """What the group earns now above standing still; a switch interrupts it."""
+
+
+def hurdle_usd_per_h(policy: PolicySettings, route: Route) -> float:
+    """How much more than now the target must net: the band, or the payback if that is more."""
+    still = route.origin is None or route.target is None
+    band = policy.off_band_usd_per_h if still else policy.margin_usd_per_h
+    return max(band, switch_usd(policy, route) / (policy.payback_s / SECONDS_PER_H))
+
+
+def switch_usd(policy: PolicySettings, route: Route) -> float:
+    """What the switch costs, the income that it interrupts included, US dollars."""
+    inference = Kind.INFERENCE in (route.origin, route.target)
+    cost = policy.inference_switch if inference else policy.mining_switch
+    duration_s = cost.duration_s if route.switch_s is None else route.switch_s
+    return cost.cost_usd + duration_s / SECONDS_PER_H * max(0.0, route.forgone_usd_per_h)
+
+
+def problems(policy: PolicySettings) -> Iterator[str]:
+    """What in these settings cannot be meant; each one sentence."""
+    numbers = {
+        "margin_usd_per_h": policy.margin_usd_per_h,
+        "off_band_usd_per_h": policy.off_band_usd_per_h,
+        "dwell_s": policy.dwell_s,
+        "mining_switch.cost_usd": policy.mining_switch.cost_usd,
+        "mining_switch.duration_s": policy.mining_switch.duration_s,
+        "inference_switch.cost_usd": policy.inference_switch.cost_usd,
+        "inference_switch.duration_s": policy.inference_switch.duration_s,
+    }
+    for name, number in numbers.items():
+        if not 0 <= number < math.inf:
+            yield f"{name} must be 0 or more and finite, not {number:g}"
+    if not 0 < policy.payback_s < math.inf:
+        yield f"payback_s must be above 0 and finite, not {policy.payback_s:g}"
+    for name, limit in (
+        ("switches_max", policy.switches_max),
+        ("site_switches_max", policy.site_switches_max),
+    ):
+        if limit < 1:
+            yield f"{name} must be 1 or more, or no group would ever move; use holds to freeze"
+    for name, cost in (("mining", policy.mining_switch), ("inference", policy.inference_switch)):
+        if cost.duration_s > policy.payback_s:
+            yield f"{name}_switch.duration_s is longer than payback_s: it could hardly pay back"

@@ -1,0 +1,141 @@
+"""Why a group does what it does: one sentence for an operator at three in the morning.
+
+The same words stand in API, CLI, console, log and on the rig. Texts only: nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from controller.core.model import Option
+from wire.model import OFF, Kind
+
+FINE_USD_PER_H = 0.01
+"""Below this, money is written with a fourth decimal."""
+
+
+def spelt(workload: str | None) -> str:
+    """How people and metrics spell a workload."""
+    return OFF if workload is None else workload
+
+
+def act(workload: str | None, kind: Kind | None) -> str:
+    """What the group shall do."""
+    if workload is None:
+        return "stand still"
+    return f"{'serve' if kind is Kind.INFERENCE else 'mine'} {workload}"
+
+
+def net(usd_per_h: float) -> str:
+    """Net with its sign, e.g. `+$0.021/h`."""
+    sign = "-" if usd_per_h < 0 else "+"
+    return f"{sign}{amount(abs(usd_per_h))}"
+
+
+def amount(usd_per_h: float) -> str:
+    """A difference or a limit without a sign, e.g. `$0.021/h`."""
+    decimals = 4 if 0 < abs(usd_per_h) < FINE_USD_PER_H else 3
+    return f"${usd_per_h:.{decimals}f}/h"
+
+
+def span(seconds: float) -> str:
+    """A stretch of time, e.g. `90 s`, `25 min`, `3.5 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def kilowatts(watts: float) -> str:
+    """Power of a site, e.g. `12.4 kW`."""
+    return f"{watts / 1000:.1f} kW"
+
+
+def margin(hurdle_usd_per_h: float) -> str:
+    """Blocked by the band or the payback."""
+    return f"a move there must gain more than {amount(hurdle_usd_per_h)}"
+
+
+def dwell(left_s: float) -> str:
+    """Blocked by the minimum time."""
+    return f"the group stays where it was put for another {span(left_s)}"
+
+
+def demand(groups: float, serving: int) -> str:
+    """Blocked by finite inference demand."""
+    return f"the site has demand for {groups:.1f} groups and {serving} serve"
+
+
+def power_cap(cap_w: float, power_w: float) -> str:
+    """Blocked by the site's power cap."""
+    return f"the site may draw {kilowatts(cap_w)} and draws {kilowatts(power_w)} as planned"
+
+
+def concurrency(site_max: int, fleet_max: int) -> str:
+    """Blocked by the limit on switches."""
+    return f"only {site_max} groups of the site and {fleet_max} of the fleet may switch at once"
+
+
+def rejected(reason: str) -> str:
+    """Blocked because it failed."""
+    return f"it failed here: {reason or 'the rig gives no reason'}"
+
+
+def tied(what: str, usd_per_h: float | None, why: str) -> str:
+    """A group that no price may move."""
+    return f"{what}: {why}" + ("" if usd_per_h is None else f" (nets {net(usd_per_h)})")
+
+
+def unpriced(what: str, why: str) -> str:
+    """A group that stays because what it does has no price."""
+    return f"{what} as before: {why}"
+
+
+def kept(what: str, usd_per_h: float, second: Option | None) -> str:
+    """A group that has the best option; `second` is the next one that has a price."""
+    start = f"{what}: {net(usd_per_h)}"
+    if second is None or second.net_usd_per_h is None:
+        return f"{start}; nothing else has a price here"
+    other = act(second.workload, second.kind)
+    return f"{start}; the next best is to {other} with {net(second.net_usd_per_h)}"
+
+
+def kept_from(what: str, usd_per_h: float, rival: Option, lead_usd_per_h: float) -> str:
+    """A group that something keeps from an option that pays more."""
+    who = "standing still" if rival.workload is None else rival.workload
+    return (
+        f"{what}: {net(usd_per_h)}; {who} would net {amount(lead_usd_per_h)} more, but {rival.why}"
+    )
+
+
+def moved(what: str, before: str, usd_per_h: float | None, stay_usd_per_h: float | None) -> str:
+    """A group that goes where it earns more."""
+    if usd_per_h is None or stay_usd_per_h is None:
+        return f"{what} instead of to {before}, which has no price"
+    more = amount(usd_per_h - stay_usd_per_h)
+    return f"{what}: {net(usd_per_h)}, {more} more than to {before}"
+
+
+def shed(what: str, before: str, cap_w: float, power_w: float) -> str:
+    """A group that goes where it draws less."""
+    return f"{what}: {power_cap(cap_w, power_w)}; to {before} would be too much"
+
+
+def fallen_back(what: str, usd_per_h: float, failed: str, why: str) -> str:
+    """A group whose assigned workload failed and that goes on with another."""
+    return f"{what}: {net(usd_per_h)}; {failed}: {why}"
+
+
+def over_cap(site: str, cap_w: float, power_w: float) -> str:
+    """A cap that even the thriftiest plan exceeds."""
+    return (
+        f"site {site} may draw {kilowatts(cap_w)} but the plan draws {kilowatts(power_w)}: "
+        "what is left cannot be moved (held, committed, offline, failed or in a switch)"
+    )
+
+
+def over_switches(where: str, planned: int, allowed: int) -> str:
+    """More switches than the limit, because a hold or a power cap asks for them."""
+    return (
+        f"{where}: {planned} groups will be in a switch where {allowed} may: "
+        "they are under way already, or a hold or a power cap asks for them"
+    )

@@ -1,0 +1,133 @@
+"""What the groups of one site should do when seats and watts have a price. Pure arithmetic.
+
+A seat is the chance to serve inference demand: with demand for 3.2 groups there are three whole
+seats and one worth 0.2. Given a price per watt, `bid` is exact for any mix of groups as long as
+being busy pays; where it does not, a server counts as busy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from controller.core.economics import busy_shares
+from controller.core.model import GroupKey
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing that a group may do now."""
+
+    workload: str | None
+    value_usd_per_h: float
+    """Net less the hurdle of moving there; of a server: while nobody uses it."""
+    power_w: float
+    """Watts; of a server: while nobody uses it."""
+    serves: bool = False
+    busy_usd_per_h: float = 0.0
+    """What a server adds when it is busy."""
+    busy_w: float = 0.0
+    """Watts that a server adds when it is busy."""
+
+    def value(self, busy: float, watt_price: float) -> float:
+        """Value at a busy ratio, less the price of its watts, $/h."""
+        value = self.value_usd_per_h + busy * self.busy_usd_per_h
+        return value - watt_price * self.watts(busy)
+
+    def watts(self, busy: float) -> float:
+        """Watts at a busy ratio."""
+        return self.power_w + busy * self.busy_w
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A group and what it may do; the first choice is to stay, and wins ties."""
+
+    key: GroupKey
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What each candidate does (index of its choice), and how busy that makes it."""
+
+    picks: tuple[int, ...]
+    shares: tuple[float, ...]
+    """Busy ratio; 0 for what does not serve."""
+    power_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Bid:
+    """A candidate's best choice with a whole seat, with the partial one, and without."""
+
+    whole: int
+    partial: int
+    none: int
+    whole_gain: float
+    """What a whole seat is worth to it."""
+    partial_gain: float
+    present: bool
+    """It serves now: of equals it keeps the seat."""
+
+
+def settle(candidates: Sequence[Candidate], picks: Sequence[int], demand: float) -> Outcome:
+    """What these picks come to when requests go where they earn most."""
+    chosen = [c.choices[pick] for c, pick in zip(candidates, picks, strict=True)]
+    servers = [i for i, choice in enumerate(chosen) if choice.serves]
+    shares = [0.0] * len(chosen)
+    ratios = busy_shares([chosen[i].busy_usd_per_h for i in servers], demand)
+    for i, ratio in zip(servers, ratios, strict=True):
+        shares[i] = ratio
+    power_w = math.fsum(c.watts(share) for c, share in zip(chosen, shares, strict=True))
+    return Outcome(tuple(picks), tuple(shares), power_w)
+
+
+def bid(candidates: Sequence[Candidate], demand: float, watt_price: float) -> Outcome:
+    """The picks of greatest total value at a price per watt, $/h."""
+    seats = int(min(demand, len(candidates)))
+    partial = min(1.0, demand - seats)
+    bids = [_bid(c.choices, partial, min(1.0, demand), watt_price) for c in candidates]
+    picks = [b.none for b in bids]
+    takers = [i for i, b in enumerate(bids) if b.whole_gain > 0.0]
+    takers.sort(key=lambda i: (-bids[i].whole_gain, not bids[i].present))
+    seated = takers[:seats]
+    guest = _guest(bids, takers, seats) if partial > 0.0 else None
+    if guest is not None:
+        picks[guest] = bids[guest].partial
+        seated = [i for i in takers[: seats + 1] if i != guest][:seats]
+    for i in seated:
+        picks[i] = bids[i].whole
+    return settle(candidates, picks, demand)
+
+
+def _bid(choices: tuple[Choice, ...], partial: float, share_max: float, watt_price: float) -> _Bid:
+    best = [-math.inf, -math.inf, -math.inf]
+    picks = [0, 0, 0]
+    for i, choice in enumerate(choices):
+        none = choice.value_usd_per_h - watt_price * choice.power_w
+        values = (none, none, none)
+        if choice.serves:
+            gain = choice.busy_usd_per_h - watt_price * choice.busy_w
+            # Requests cannot be turned away: who serves at a loss while busy will be busy.
+            values = (none + gain, none + partial * gain, none + share_max * min(0.0, gain))
+        for seat, value in enumerate(values):
+            if value > best[seat]:
+                best[seat], picks[seat] = value, i
+    whole, part, none = best
+    return _Bid(picks[0], picks[1], picks[2], whole - none, part - none, choices[0].serves)
+
+
+def _guest(bids: Sequence[_Bid], takers: Sequence[int], seats: int) -> int | None:
+    """Who takes the partial seat: the next in line, or one who leaves a whole seat to the next."""
+    if len(takers) <= seats:
+        return None
+    following = bids[takers[seats]].whole_gain
+    outside = max(takers[seats:], key=lambda i: bids[i].partial_gain)
+    best, gain = outside, bids[outside].partial_gain
+    for i in takers[:seats]:
+        instead = bids[i].partial_gain - bids[i].whole_gain + following
+        if instead > gain:
+            best, gain = i, instead
+    return best if gain > 0.0 else None

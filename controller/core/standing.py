@@ -1,0 +1,110 @@
+"""Whether a price may move a group now; and if not, what it is tied to and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from controller.core.model import Block, GroupKey, GroupView, Hold
+from wire.model import Phase
+
+HOLD_END_MAX = 253_402_300_799.0
+"""End of the year 9999, the latest instant that can be written for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A group before prices are looked at."""
+
+    runs: str | None
+    """What it is taken to run, and what a better option is compared with."""
+    tied_to: str | None
+    """What it shall do when it is tied."""
+    block: Block = Block.NONE
+    """What ties it; `NONE`: it may move for money."""
+    why: str = ""
+    """What ties it, one clause."""
+    in_switch: bool = False
+    """It is on its way somewhere, or an order to go there is."""
+
+    @property
+    def free(self) -> bool:
+        """Whether a price may move it."""
+        return self.block is Block.NONE
+
+
+def standing(view: GroupView, hold: Hold | None) -> Standing:
+    """Where a group stands; `hold` is the operator's word on it that is in force, if any."""
+    switching = _in_switch(view)
+    if hold is not None:
+        return _held(view, hold, switching)
+    assigned = view.assigned
+    if view.committed:
+        why = "a contract stands behind it; no price ends it"
+        return Standing(assigned, assigned, Block.COMMITTED, why, switching)
+    if not view.online:
+        return Standing(assigned, assigned, Block.OFFLINE, "the rig has not been heard from lately")
+    if view.status is None:
+        return Standing(
+            assigned, assigned, Block.OFFLINE, "the rig has not reported this group yet"
+        )
+    if switching:
+        why = f"a switch is under way ({view.status.phase})"
+        if view.status.generation < view.generation:
+            why = f"the rig has not confirmed generation {view.generation} yet"
+        return Standing(assigned, assigned, Block.SWITCHING, why, in_switch=True)
+    if view.status.phase is Phase.FAILED:
+        why = f"the group is quarantined: {view.status.reason or 'its rig gives no reason'}"
+        return Standing(view.status.active, assigned, Block.QUARANTINED, why)
+    runs = _incumbent(view)
+    return Standing(runs, runs)
+
+
+def rejections(view: GroupView) -> dict[str, str]:
+    """Workloads that failed here, and why; they are not chosen for their price."""
+    current = view.status.rejected if view.status is not None else ()
+    return {rejection.workload: rejection.reason for rejection in (*view.avoided, *current)}
+
+
+def holds_in_force(holds: Iterable[Hold], now: float) -> Mapping[GroupKey, Hold]:
+    """By group; of several the newest word counts."""
+    return {
+        GroupKey(hold.rig, hold.group): hold
+        for hold in sorted(holds, key=lambda hold: (hold.created_at, hold.hold_id))
+        if hold.expires_at > now
+    }
+
+
+def _held(view: GroupView, hold: Hold, switching: bool) -> Standing:
+    until = datetime.fromtimestamp(min(hold.expires_at, HOLD_END_MAX), UTC).strftime(
+        "%Y-%m-%d %H:%M UTC"
+    )
+    why = f"{hold.owner} holds it until {until}: {hold.reason}"
+    if hold.workload is None or _offers(view, hold.workload):
+        return Standing(hold.workload, hold.workload, Block.HOLD, why, switching)
+    why = f"{hold.owner} holds it to {hold.workload}, which the rig does not offer here"
+    return Standing(view.assigned, view.assigned, Block.HOLD, why, switching)
+
+
+def _in_switch(view: GroupView) -> bool:
+    status = view.status
+    if not view.online or status is None:
+        return False
+    return not status.phase.stable or status.generation < view.generation
+
+
+def _incumbent(view: GroupView) -> str | None:
+    """What is assigned if the rig could do it, else what it does instead."""
+    rejected = {r.workload for r in view.status.rejected} if view.status is not None else set()
+    active = view.status.active if view.status is not None else None
+    for workload in (view.assigned, active):
+        if workload is not None and workload not in rejected and _offers(view, workload):
+            return workload
+        if workload is None and view.assigned is None:
+            return None
+    return None
+
+
+def _offers(view: GroupView, workload: str) -> bool:
+    return any(offer.name == workload for offer in view.offer.workloads)

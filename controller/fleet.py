@@ -1,0 +1,230 @@
+"""What is known of every GPU group: inventory, assignments, reports and experience together.
+
+The one place that holds the controller's picture of the fleet; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from controller.core.model import GroupKey, GroupView, RigRecord
+from controller.ports import Store, StoredAssignment, StoredOutcome
+from controller.sessions import Session, Sessions
+from wire.model import Assignment, GroupOffer, GroupStatus, Outcome, Phase, Rejection, Result
+
+SWITCH_WEIGHT = 0.3
+"""How much the newest switch counts in a group's typical switch time."""
+
+OUTCOMES_REMEMBERED_MAX = 10_000
+"""Newest outcomes that a restarted controller learns from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experience:
+    """What switches of a group have taught."""
+
+    switch_s: float | None = None
+    failures: tuple[tuple[str, float, int, str], ...] = ()
+    """Workload, instant of its newest failure, failures in a row, reason."""
+
+    def learned(self, outcome: Outcome, at: float) -> Experience:
+        """After one more outcome."""
+        others = tuple(entry for entry in self.failures if entry[0] != outcome.workload)
+        if outcome.workload is None:
+            return self
+        if outcome.result is Result.DONE:
+            return replace(self, failures=others, switch_s=self._typical_s(outcome))
+        if outcome.result in (Result.ROLLED_BACK, Result.REFUSED):
+            count = next((entry[2] for entry in self.failures if entry[0] == outcome.workload), 0)
+            entry = (outcome.workload, at, count + 1, outcome.reason)
+            return replace(self, failures=(*others, entry))
+        return self
+
+    def _typical_s(self, outcome: Outcome) -> float | None:
+        """While the new workload is prepared the old one still earns: that is no switch time."""
+        took_s = sum(seconds for phase, seconds in outcome.phase_s if phase is not Phase.PREPARING)
+        if not took_s:
+            return self.switch_s
+        if self.switch_s is None:
+            return took_s
+        return self.switch_s + SWITCH_WEIGHT * (took_s - self.switch_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """How the controller judges what it hears."""
+
+    offline_after_s: float = 30.0
+    """A rig that was silent for longer is offline: it keeps its assignments."""
+    retry_failed_s: float = 1800.0
+    """A workload that failed on a group is tried again after this; doubled with each failure."""
+    retry_failed_max_s: float = 86_400.0
+
+
+class Fleet:
+    """Views of all groups, and the assignments behind them."""
+
+    def __init__(
+        self,
+        store: Store,
+        sessions: Sessions,
+        settings: FleetSettings,
+        *,
+        now: Callable[[], float],
+        seconds_per_second: float = 1.0,
+    ) -> None:
+        """`now`: wall clock.
+
+        `seconds_per_second`: how fast prices pass beside the rigs' clock; above 1 only in a replay,
+        where a switch of a real second costs that many seconds of income.
+        """
+        self.records: dict[str, RigRecord] = {}
+        self.assignments: dict[GroupKey, StoredAssignment] = {}
+        self.store = store
+        self._sessions = sessions
+        self._settings = settings
+        self._now = now
+        self._speed = seconds_per_second
+        self._experience: dict[GroupKey, Experience] = {}
+        self._restore()
+
+    def refresh(self) -> None:
+        """Read the inventory again: rigs are enrolled and revoked while the controller runs."""
+        self.records = {record.rig: record for record in self.store.rigs()}
+        for rig in [rig for rig in self._sessions.all() if not self.admitted(rig)]:
+            self._sessions.forget(rig)
+
+    def admitted(self, rig: str) -> bool:
+        """Whether the farm knows this rig and has not revoked it."""
+        record = self.records.get(rig)
+        return record is not None and not record.revoked
+
+    def online(self, rig: str) -> bool:
+        """Whether the rig was heard from lately."""
+        return self._sessions.silent_s(rig) <= self._settings.offline_after_s
+
+    def views(self) -> tuple[GroupView, ...]:
+        """All groups of rigs that have said hello, by key."""
+        found = [
+            self._view(self.records[rig], session, offer)
+            for rig, session in self._sessions.all().items()
+            if session.hello is not None and self.admitted(rig)
+            for offer in session.hello.groups
+        ]
+        return tuple(sorted(found, key=lambda view: view.key))
+
+    def next_generation(self, key: GroupKey) -> int:
+        """One that this rig has never seen, even if this controller lost its memory."""
+        stored = self.assignments.get(key)
+        status = self._status(key)
+        return 1 + max(
+            stored.assignment.generation if stored else 0, status.generation if status else 0
+        )
+
+    def assign(self, assignments: Sequence[StoredAssignment]) -> None:
+        """Make assignments durable, then true. Raises `StoreError`: nothing has changed."""
+        self.store.put_assignments(assignments)
+        self.assignments.update({stored.key: stored for stored in assignments})
+
+    def assigned(self, rig: str) -> tuple[Assignment, ...]:
+        """The newest assignment of each group of a rig, by group."""
+        found = [s.assignment for key, s in self.assignments.items() if key.rig == rig]
+        return tuple(sorted(found, key=lambda assignment: assignment.group))
+
+    def unobserved(self, rig: str) -> bool:
+        """Whether some assignment has not been seen by its rig yet."""
+        return any(
+            (status := self._status(GroupKey(rig, a.group))) is None
+            or status.generation < a.generation
+            for a in self.assigned(rig)
+        )
+
+    def learn(self, rig: str, outcomes: Sequence[Outcome]) -> list[StoredOutcome]:
+        """Store what is new and learn from it. Raises `StoreError`: nothing was learned."""
+        now = self._now()
+        stored = [StoredOutcome(rig=rig, outcome=o, received_at=now) for o in outcomes]
+        news = self.store.put_outcomes(stored)
+        for entry in news:
+            self._take(entry)
+        return news
+
+    def moment(self, rig: str) -> tuple[tuple[object, ...], ...]:
+        """What of a rig's report matters to a plan, to see whether it has changed."""
+        session = self._sessions.all().get(rig)
+        groups = session.groups.values() if session else ()
+        return tuple((s.group, s.phase, s.active, s.generation, s.rejected) for s in groups)
+
+    def _restore(self) -> None:
+        self.refresh()
+        self.assignments = {stored.key: stored for stored in self.store.assignments()}
+        for entry in reversed(self.store.outcomes(limit=OUTCOMES_REMEMBERED_MAX)):
+            self._take(entry)
+
+    def _take(self, entry: StoredOutcome) -> None:
+        key = GroupKey(entry.rig, entry.outcome.group)
+        known = self._experience.get(key, Experience())
+        self._experience[key] = known.learned(entry.outcome, entry.received_at)
+
+    def _status(self, key: GroupKey) -> GroupStatus | None:
+        session = self._sessions.all().get(key.rig)
+        return session.groups.get(key.group) if session else None
+
+    def _view(self, record: RigRecord, session: Session, offer: GroupOffer) -> GroupView:
+        key = GroupKey(record.rig, offer.group)
+        status = session.groups.get(offer.group)
+        stored = self.assignments.get(key)
+        experience = self._experience.get(key, Experience())
+        generation, workload, since = _newest(stored, status)
+        switch_s = experience.switch_s
+        return GroupView(
+            key=key,
+            site=record.site,
+            rig_class=record.rig_class,
+            labels=record.labels,
+            offer=offer,
+            status=status and self._with_failures(status, experience),
+            online=self.online(record.rig),
+            generation=generation,
+            assigned=workload,
+            assigned_at=since,
+            switch_s=None if switch_s is None else switch_s * self._speed,
+        )
+
+    def _with_failures(self, status: GroupStatus, experience: Experience) -> GroupStatus:
+        """A new generation clears the rig's own rejections; the controller remembers longer."""
+        remembered = {
+            workload: Rejection(workload, reason)
+            for workload, at, count, reason in experience.failures
+            if self._now() < at + self._retry_s(count)
+        }
+        remembered.update({rejection.workload: rejection for rejection in status.rejected})
+        return replace(status, rejected=tuple(remembered[name] for name in sorted(remembered)))
+
+    def _retry_s(self, count: int) -> float:
+        settings = self._settings
+        return min(settings.retry_failed_max_s, settings.retry_failed_s * 2.0 ** (count - 1))
+
+
+def _newest(
+    stored: StoredAssignment | None, status: GroupStatus | None
+) -> tuple[int, str | None, float]:
+    """Generation, workload and instant of what holds for a group.
+
+    A rig that has seen a higher generation than this controller remembers is right: what it runs
+    is taken over as it is.
+    """
+    generation = stored.assignment.generation if stored else 0
+    if status is not None and status.generation > generation:
+        return status.generation, status.active, 0.0
+    if stored is None:
+        return 0, None, 0.0
+    return generation, stored.assignment.workload, stored.created_at
+
+
+def by_rig(views: Sequence[GroupView]) -> Mapping[str, tuple[GroupView, ...]]:
+    """Views grouped by their rig, in order."""
+    found: dict[str, list[GroupView]] = {}
+    for view in views:
+        found.setdefault(view.key.rig, []).append(view)
+    return {rig: tuple(group) for rig, group in found.items()}

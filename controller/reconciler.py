@@ -1,0 +1,255 @@
+"""The control loop: gather → plan → persist → send what differs.
+
+It listens to rigs, plans at every tick and at every poke, makes assignments durable before they
+are sent, and keeps the newest plan with its reasons for everyone who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from controller.core.ledger import Tally
+from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote
+from controller.dispatch import Dispatch
+from controller.fleet import Fleet
+from controller.ports import Event, StoredAssignment, StoreError
+from controller.prices import Prices
+from controller.sessions import Sessions
+from wire import logs, messages
+from wire.model import OFF, Assignment, Outcome
+from wire.transport import Received
+
+HOLD_FOREVER_S = 10.0 * 365 * 86_400
+"""How long a previewed pin stands: longer than anybody looks."""
+
+PLAN_GAP_S = 0.05
+"""Reports closer together than this are answered by one plan."""
+
+INVENTORY_INTERVAL_S = 2.0
+"""How soon an enrolment or a revocation takes effect."""
+
+
+class Decide(Protocol):
+    """The planner with the farm's own settings inside."""
+
+    def __call__(
+        self,
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Plan:
+        """The plan for the whole fleet at `now`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambience:
+    """Time and chance of a controller; arguments, so that a simulation owns them."""
+
+    wall: Callable[[], float]
+    """Epoch seconds, for holds, audit and people."""
+    monotonic: Callable[[], float]
+    """Seconds, for silence, leases and pauses."""
+    prices: Callable[[], float]
+    """Epoch seconds that prices, dwell and payback count by; the wall clock but in a replay."""
+    new_id: Callable[[], str]
+    """A name that nothing else bears, for an order."""
+
+
+class Reconciler:
+    """Drives the fleet towards the plan. Implements `controller.operations.Desk`'s live half."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        sessions: Sessions,
+        dispatch: Dispatch,
+        prices: Prices,
+        decide: Decide,
+        ambience: Ambience,
+        tick_s: float,
+    ) -> None:
+        self.newest: Plan | None = None
+        self.plan_s = 0.0
+        """Seconds that the newest plan took."""
+        self.fault = ""
+        """Why the newest plan could not be made true; empty when it was."""
+        self.tally = Tally()
+        self._store = fleet.store
+        self._sessions = sessions
+        self._fleet = fleet
+        self._dispatch = dispatch
+        self._prices = prices
+        self._decide = decide
+        self._ambience = ambience
+        self._tick_s = tick_s
+        self._poked = asyncio.Event()
+        self._inventory_at = float("-inf")
+        self._log = logs.get("reconciler")
+
+    def poke(self) -> None:
+        """Plan again soon: something has changed."""
+        self._poked.set()
+
+    async def run(self) -> None:
+        """Listen and reconcile until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(), name="reconciler:listen")
+            tasks.create_task(self._loop(), name="reconciler:loop")
+
+    def preview(self, pins: Mapping[GroupKey, str | None]) -> Plan:
+        """What the plan would be with these groups held to these workloads; changes nothing."""
+        now = self._ambience.prices()
+        standing = [h for h in self._holds() if GroupKey(h.rig, h.group) not in pins]
+        pinned = [_pin(key, workload, now) for key, workload in pins.items()]
+        return self._decide(self._fleet.views(), self._prices.quotes(), standing + pinned, now)
+
+    async def _loop(self) -> None:
+        while True:
+            self._poked.clear()
+            await self.tick()
+            await asyncio.sleep(PLAN_GAP_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._tick_s):
+                    await self._poked.wait()
+
+    async def tick(self) -> None:
+        """Gather, plan, persist, send: once."""
+        try:
+            self._take_stock()
+            self._reconcile()
+        except StoreError as error:
+            # Nothing was assigned, so nothing may be sent that is new; leases still are renewed.
+            if str(error) != self.fault:
+                self._log.error("store refused", error=str(error))
+            self.fault = str(error)
+        else:
+            self.fault = ""
+        await self._dispatch.deliver()
+
+    def _take_stock(self) -> None:
+        if self._ambience.monotonic() - self._inventory_at >= INVENTORY_INTERVAL_S:
+            self._fleet.refresh()
+            self._inventory_at = self._ambience.monotonic()
+
+    def _reconcile(self) -> None:
+        began, now = self._ambience.monotonic(), self._ambience.prices()
+        views = self._fleet.views()
+        plan = self._decide(views, self._prices.quotes(), self._holds(), now)
+        self.plan_s = self._ambience.monotonic() - began
+        self._assign(plan, {view.key: view for view in views}, now)
+        if self.newest is not None:
+            self.tally = self.tally.passed(self.newest, views, now - self.newest.at)
+        self.newest = plan
+
+    def _assign(self, plan: Plan, views: Mapping[GroupKey, GroupView], now: float) -> None:
+        """Make durable, in one go, whatever the plan changes."""
+        fresh = [
+            self._assignment(decision, now)
+            for decision in plan.decisions
+            if decision.moves or self._forgotten(views[decision.key])
+        ]
+        if not fresh:
+            return
+        self._fleet.assign(fresh)
+        for stored in fresh:
+            workload = stored.assignment.workload or OFF
+            self._log.info(
+                "assigned", rig=stored.key.rig, group=stored.key.group, workload=workload,
+                generation=stored.assignment.generation, reason=stored.assignment.reason,
+            )  # fmt: skip
+            reason = stored.assignment.reason
+            self._audit(stored.cause, f"assign {workload}", str(stored.key), reason)
+
+    def _audit(self, actor: str, verb: str, subject: str, detail: str) -> None:
+        at = self._ambience.wall()
+        self._store.add_event(Event(at=at, actor=actor, verb=verb, subject=subject, detail=detail))
+
+    def _forgotten(self, view: GroupView) -> bool:
+        """The rig obeys a generation that this controller does not remember."""
+        stored = self._fleet.assignments.get(view.key)
+        return view.generation > (stored.assignment.generation if stored else 0)
+
+    def _assignment(self, decision: Decision, now: float) -> StoredAssignment:
+        assignment = Assignment(
+            order_id=self._ambience.new_id(),
+            group=decision.key.group,
+            generation=self._fleet.next_generation(decision.key),
+            workload=decision.chosen,
+            reason=decision.reason,
+        )
+        return StoredAssignment(
+            key=decision.key, assignment=assignment, created_at=now, cause="plan"
+        )
+
+    def _holds(self) -> list[Hold]:
+        """Those that stand by the wall clock, dated for the clock that the planner uses."""
+        wall, prices = self._ambience.wall(), self._ambience.prices()
+        return [
+            replace(hold, expires_at=prices + hold.expires_at - wall)
+            for hold in self._store.holds()
+            if hold.expires_at > wall
+        ]
+
+    async def _listen(self) -> None:
+        while True:
+            received = await self._sessions.receive()
+            if self._fleet.admitted(received.rig):
+                await self.hear(received)
+
+    async def hear(self, received: Received) -> None:
+        """Take in one frame, and answer it where an answer is due."""
+        before = self._fleet.moment(received.rig)
+        news = self._sessions.accept(received)
+        session = self._sessions.all().get(received.rig)
+        if news is None or session is None:
+            return
+        if session.hello is None:
+            await self._sessions.send(received.rig, messages.Welcome())
+        match news:
+            case messages.Hello() | messages.Refused():
+                self._dispatch.hurry(received.rig)
+                self.poke()
+            case messages.Outcomes(outcomes=outcomes):
+                await self._store_outcomes(received.rig, outcomes)
+            case messages.StateReport() if self._fleet.moment(received.rig) != before:
+                self.poke()
+
+    async def _store_outcomes(self, rig: str, outcomes: tuple[Outcome, ...]) -> None:
+        """Durable first, acknowledged after."""
+        try:
+            news = self._fleet.learn(rig, outcomes)
+        except StoreError as error:
+            self._log.error("outcomes not stored", rig=rig, error=str(error))
+            return
+        for entry in news:
+            outcome, subject = entry.outcome, f"{rig}/{entry.outcome.group}"
+            self._audit(rig, outcome.result, subject, _ending(outcome))
+        through: dict[str, int] = {}
+        for outcome in outcomes:
+            through[outcome.group] = max(outcome.generation, through.get(outcome.group, 0))
+        await self._sessions.send(rig, messages.OutcomesAck(through))
+
+
+def _ending(outcome: Outcome) -> str:
+    took_s = sum(seconds for _, seconds in outcome.phase_s)
+    route = f"{outcome.origin or OFF} → {outcome.workload or OFF}"
+    return f"{route}, {took_s:.1f} s: {outcome.reason}" if outcome.reason else route
+
+
+def _pin(key: GroupKey, workload: str | None, now: float) -> Hold:
+    return Hold(
+        hold_id=f"preview-{key}",
+        rig=key.rig,
+        group=key.group,
+        workload=workload,
+        owner="preview",
+        reason="preview",
+        created_at=now,
+        expires_at=now + HOLD_FOREVER_S,
+    )

@@ -1,0 +1,30 @@
+"""What every store keeps to, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from controller.core.model import GroupKey
+from controller.ports import StoredAssignment, StoreError
+
+EVENTS_KEPT = 200_000
+"""Audit lines; older ones are forgotten, so that the store cannot eat the disk."""
+
+OUTCOMES_KEPT = 200_000
+"""Outcomes; a rig repeats one only until it is acknowledged, never for this long."""
+
+
+def check_growth(
+    held: Mapping[GroupKey, StoredAssignment], news: Iterable[StoredAssignment]
+) -> None:
+    """A generation never falls and never means two things. Raises `StoreError`."""
+    for new in news:
+        old = held.get(new.key)
+        if old is None or new.assignment.generation > old.assignment.generation:
+            continue
+        if new.assignment.order_id != old.assignment.order_id:
+            raise StoreError(
+                f"{new.key}: generation {new.assignment.generation} would replace "
+                f"{old.assignment.generation}; does another controller write to this store? "
+                "Let one run at a time"
+            )

@@ -1,0 +1,93 @@
+"""A store that forgets at exit: for simulation and tests. Same promises, durability apart."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from controller.core.model import GroupKey, Hold, RigRecord
+from controller.ports import Event, StoredAssignment, StoredOutcome
+from controller.store.limits import EVENTS_KEPT, OUTCOMES_KEPT, check_growth
+
+
+class MemoryStore:
+    """`controller.ports.Store` in dictionaries."""
+
+    def __init__(self) -> None:
+        self._rigs: dict[str, RigRecord] = {}
+        self._assignments: dict[GroupKey, StoredAssignment] = {}
+        self._outcomes: dict[tuple[str, str, int], StoredOutcome] = {}
+        self._holds: dict[str, Hold] = {}
+        self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._event_id = 0
+
+    def put_rig(self, record: RigRecord) -> None:
+        """Add or replace a rig."""
+        self._rigs[record.rig] = record
+
+    def rigs(self) -> list[RigRecord]:
+        """All rigs, by name."""
+        return [self._rigs[rig] for rig in sorted(self._rigs)]
+
+    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
+        """Store them all or none; each replaces an older one of its group."""
+        check_growth(self._assignments, assignments)
+        self._assignments.update((stored.key, stored) for stored in assignments)
+
+    def assignments(self) -> list[StoredAssignment]:
+        """The newest of every group, by key."""
+        return [self._assignments[key] for key in sorted(self._assignments)]
+
+    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
+        """Store those that are new by (rig, group, generation) and return them."""
+        news = {
+            key: stored
+            for stored in reversed(outcomes)
+            if (key := (stored.rig, stored.outcome.group, stored.outcome.generation))
+            not in self._outcomes
+        }
+        first_to_last = dict(reversed(news.items()))
+        self._outcomes.update(first_to_last)
+        for key in list(islice(self._outcomes, max(0, len(self._outcomes) - OUTCOMES_KEPT))):
+            del self._outcomes[key]
+        return list(first_to_last.values())
+
+    def outcomes(self, *, limit: int) -> list[StoredOutcome]:
+        """The newest, newest first."""
+        return list(islice(reversed(self._outcomes.values()), limit))
+
+    def put_hold(self, hold: Hold) -> None:
+        """Add or replace a hold."""
+        self._holds[hold.hold_id] = hold
+
+    def remove_hold(self, hold_id: str) -> None:
+        """Forget it; harmless when it is gone."""
+        self._holds.pop(hold_id, None)
+
+    def put_holds(self, holds: Sequence[Hold], event: Event) -> None:
+        """Store an order and its line in the audit, all or none."""
+        groups = {(hold.rig, hold.group) for hold in holds}
+        kept = {i: hold for i, hold in self._holds.items() if (hold.rig, hold.group) not in groups}
+        self._holds = kept | {hold.hold_id: hold for hold in holds}
+        self.add_event(event)
+
+    def remove_holds(self, hold_ids: Sequence[str], event: Event) -> None:
+        """Forget them with a line in the audit, all or none."""
+        for hold_id in hold_ids:
+            self.remove_hold(hold_id)
+        self.add_event(event)
+
+    def holds(self) -> list[Hold]:
+        """All, expired ones too, by id."""
+        return [self._holds[hold_id] for hold_id in sorted(self._holds)]
+
+    def add_event(self, event: Event) -> None:
+        """Append to the audit."""
+        self._event_id += 1
+        self._events.append(replace(event, event_id=self._event_id))
+
+    def events(self, *, limit: int) -> list[Event]:
+        """The newest, newest first."""
+        return list(islice(reversed(self._events), limit))

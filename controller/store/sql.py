@@ -1,0 +1,205 @@
+"""The store in SQL: SQLite, one file. A write that returned survives a power cut.
+
+Statements are such that PostgreSQL can follow. No error of the database leaves this module as
+anything but `StoreError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from controller.core.model import Hold, RigRecord
+from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
+from controller.store import sqlite, tables
+from controller.store.limits import EVENTS_KEPT, OUTCOMES_KEPT, check_growth
+
+
+class SqlStore:
+    """`controller.ports.Store` in one SQLite file, used from one thread."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        busy_timeout_s: float = sqlite.BUSY_TIMEOUT_S,
+        bytes_max: int = sqlite.FILE_BYTES_MAX,
+    ) -> SqlStore:
+        """Open the file, or make it. Raises `StoreError`."""
+        store = cls(sqlite.engine(path, busy_timeout_s, bytes_max), str(path))
+        try:
+            store._prepare()
+        except StoreError:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Let go of the file. Calling it twice is harmless."""
+        self._engine.dispose()
+
+    def put_rig(self, record: RigRecord) -> None:
+        """Add or replace a rig."""
+        with self._writing() as db:
+            db.execute(delete(tables.RIGS).where(tables.RIGS.c.rig == record.rig))
+            db.execute(insert(tables.RIGS), asdict(record))
+
+    def rigs(self) -> list[RigRecord]:
+        """All rigs, by name."""
+        with self._reading() as db:
+            rows = db.execute(select(tables.RIGS).order_by(tables.RIGS.c.rig))
+            return [tables.rig(row) for row in rows.mappings()]
+
+    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
+        """Store them all or none; each replaces an older one of its group."""
+        rows = [tables.assignment_row(stored) for stored in assignments]
+        with self._writing() as db:
+            held = {stored.key: stored for stored in _assignments(db)}
+            check_growth(held, assignments)
+            _replace_groups(db, tables.ASSIGNMENTS, rows)
+
+    def assignments(self) -> list[StoredAssignment]:
+        """The newest of every group, by key."""
+        with self._reading() as db:
+            return sorted(_assignments(db), key=lambda stored: stored.key)
+
+    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
+        """Store those that are new by (rig, group, generation) and return them."""
+        news: list[StoredOutcome] = []
+        with self._writing() as db:
+            for stored in outcomes:
+                row = tables.outcome_row(stored)
+                if not _holds_outcome(db, row):
+                    db.execute(insert(tables.OUTCOMES), row)
+                    news.append(stored)
+            _prune(db, tables.OUTCOMES, "id", OUTCOMES_KEPT)
+        return news
+
+    def outcomes(self, *, limit: int) -> list[StoredOutcome]:
+        """The newest, newest first."""
+        newest = select(tables.OUTCOMES).order_by(tables.OUTCOMES.c.id.desc()).limit(limit)
+        with self._reading() as db:
+            return [tables.outcome(row) for row in db.execute(newest).mappings()]
+
+    def put_hold(self, hold: Hold) -> None:
+        """Add or replace a hold."""
+        with self._writing() as db:
+            db.execute(delete(tables.HOLDS).where(tables.HOLDS.c.hold_id == hold.hold_id))
+            db.execute(insert(tables.HOLDS), asdict(hold))
+
+    def remove_hold(self, hold_id: str) -> None:
+        """Forget it; harmless when it is gone."""
+        with self._writing() as db:
+            db.execute(delete(tables.HOLDS).where(tables.HOLDS.c.hold_id == hold_id))
+
+    def put_holds(self, holds: Sequence[Hold], event: Event) -> None:
+        """Store an order and its line in the audit, all or none."""
+        with self._writing() as db:
+            _replace_groups(db, tables.HOLDS, [asdict(hold) for hold in holds])
+            _append(db, event)
+
+    def remove_holds(self, hold_ids: Sequence[str], event: Event) -> None:
+        """Forget them with a line in the audit, all or none."""
+        gone = delete(tables.HOLDS).where(tables.HOLDS.c.hold_id == bindparam("gone"))
+        with self._writing() as db:
+            if hold_ids:
+                db.execute(gone, [{"gone": hold_id} for hold_id in hold_ids])
+            _append(db, event)
+
+    def holds(self) -> list[Hold]:
+        """All, expired ones too, by id."""
+        with self._reading() as db:
+            rows = db.execute(select(tables.HOLDS).order_by(tables.HOLDS.c.hold_id))
+            return [tables.hold(row) for row in rows.mappings()]
+
+    def add_event(self, event: Event) -> None:
+        """Append to the audit."""
+        with self._writing() as db:
+            _append(db, event)
+
+    def events(self, *, limit: int) -> list[Event]:
+        """The newest, newest first."""
+        newest = select(tables.EVENTS).order_by(tables.EVENTS.c.event_id.desc()).limit(limit)
+        with self._reading() as db:
+            return [tables.event(row) for row in db.execute(newest).mappings()]
+
+    def _prepare(self) -> None:
+        """Make the tables in an empty database; refuse one that is not ours or is newer."""
+        with self._writing() as db:
+            names = sqlite.table_names(db)
+            if not names:
+                tables.METADATA.create_all(db)
+                db.execute(insert(tables.VERSION), {"version": tables.SCHEMA})
+            elif tables.VERSION.name not in names:
+                raise StoreError(f"{self._name}: a database, but none of rigshift; name another")
+            version = db.execute(select(tables.VERSION.c.version)).scalar_one()
+            if version != tables.SCHEMA:
+                raise StoreError(
+                    f"{self._name}: schema {version}, and this rigshift knows {tables.SCHEMA}; "
+                    "run the rigshift that wrote it, or restore the backup from before it did"
+                )
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._translating(), self._engine.connect() as db:
+            yield db
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._translating(), self._engine.connect() as db:
+            db.execution_options(**sqlite.WRITES)
+            with db.begin():
+                yield db
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite.Error) as error:
+            raise StoreError(f"{self._name}: {sqlite.advice(error)}") from error
+
+
+def _assignments(db: Connection) -> list[StoredAssignment]:
+    return [tables.assignment(row) for row in db.execute(select(tables.ASSIGNMENTS)).mappings()]
+
+
+def _replace_groups(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Put these rows in place of all others of their groups."""
+    if not rows:
+        return
+    other = (table.c.rig == bindparam("of_rig")) & (table.c.group == bindparam("of_group"))
+    groups = [{"of_rig": row["rig"], "of_group": row["group"]} for row in rows]
+    db.execute(delete(table).where(other), groups)
+    db.execute(insert(table), list(rows))
+
+
+def _holds_outcome(db: Connection, row: dict[str, Any]) -> bool:
+    column = tables.OUTCOMES.c
+    same = (
+        (column.rig == row["rig"])
+        & (column.group == row["group"])
+        & (column.generation == row["generation"])
+    )
+    return db.execute(select(column.id).where(same)).first() is not None
+
+
+def _append(db: Connection, event: Event) -> None:
+    db.execute(insert(tables.EVENTS), tables.event_row(event))
+    _prune(db, tables.EVENTS, "event_id", EVENTS_KEPT)
+
+
+def _prune(db: Connection, table: Table, key: str, kept: int) -> None:
+    newest = db.execute(select(func.max(table.c[key]))).scalar()
+    if newest is not None and newest > kept:
+        db.execute(delete(table).where(table.c[key] <= newest - kept))

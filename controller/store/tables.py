@@ -1,0 +1,165 @@
+"""The tables of the SQL store and how values become rows. Nothing here speaks to a database.
+
+Only types and statements that SQLite and PostgreSQL both know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from controller.core.model import GroupKey, Hold, RigRecord
+from controller.ports import Event, StoredAssignment, StoredOutcome
+from wire.model import Assignment, Outcome, Phase, Result
+
+SCHEMA = 1
+"""Version of everything below; it stands in the file."""
+
+METADATA = MetaData()
+
+VERSION = Table("rigshift_schema", METADATA, Column("version", Integer, primary_key=True))
+
+RIGS = Table(
+    "rigs",
+    METADATA,
+    Column("rig", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("rig_class", String, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("public_key", String, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+)
+
+ASSIGNMENTS = Table(
+    "assignments",
+    METADATA,
+    Column("rig", String, primary_key=True),
+    Column("group", String, primary_key=True),
+    Column("order_id", String, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("workload", String),
+    Column("committed", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("cause", String, nullable=False),
+)
+
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("rig", String, nullable=False),
+    Column("group", String, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("order_id", String, nullable=False),
+    Column("result", String, nullable=False),
+    Column("origin", String),
+    Column("workload", String),
+    Column("phase_s", JSON, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("received_at", Float, nullable=False),
+    UniqueConstraint("rig", "group", "generation"),
+)
+
+HOLDS = Table(
+    "holds",
+    METADATA,
+    Column("hold_id", String, primary_key=True),
+    Column("rig", String, nullable=False),
+    Column("group", String, nullable=False),
+    Column("workload", String),
+    Column("owner", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", String, nullable=False),
+)
+
+
+def assignment_row(stored: StoredAssignment) -> dict[str, Any]:
+    """Columns of `ASSIGNMENTS`."""
+    return {
+        "rig": stored.key.rig,
+        **asdict(stored.assignment),
+        "created_at": stored.created_at,
+        "cause": stored.cause,
+    }
+
+
+def assignment(row: RowMapping) -> StoredAssignment:
+    """The value that a row of `ASSIGNMENTS` stands for."""
+    columns = dict(row)
+    rig, created_at, cause = (columns.pop(name) for name in ("rig", "created_at", "cause"))
+    return StoredAssignment(
+        key=GroupKey(rig, columns["group"]),
+        assignment=Assignment(**columns),
+        created_at=created_at,
+        cause=cause,
+    )
+
+
+def outcome_row(stored: StoredOutcome) -> dict[str, Any]:
+    """Columns of `OUTCOMES`, its id left to the database."""
+    phase_s = [[phase.value, seconds] for phase, seconds in stored.outcome.phase_s]
+    return {
+        "rig": stored.rig,
+        **asdict(stored.outcome),
+        "phase_s": phase_s,
+        "result": stored.outcome.result.value,
+        "received_at": stored.received_at,
+    }
+
+
+def outcome(row: RowMapping) -> StoredOutcome:
+    """The value that a row of `OUTCOMES` stands for."""
+    columns = dict(row)
+    del columns["id"]
+    rig, received_at = columns.pop("rig"), columns.pop("received_at")
+    columns["result"] = Result(columns["result"])
+    columns["phase_s"] = tuple((Phase(name), seconds) for name, seconds in columns["phase_s"])
+    return StoredOutcome(rig=rig, outcome=Outcome(**columns), received_at=received_at)
+
+
+def rig(row: RowMapping) -> RigRecord:
+    """The value that a row of `RIGS` stands for."""
+    return RigRecord(**row)
+
+
+def hold(row: RowMapping) -> Hold:
+    """The value that a row of `HOLDS` stands for."""
+    return Hold(**row)
+
+
+def event_row(event: Event) -> dict[str, Any]:
+    """Columns of `EVENTS`, its id left to the database."""
+    columns = asdict(event)
+    del columns["event_id"]
+    return columns
+
+
+def event(row: RowMapping) -> Event:
+    """The value that a row of `EVENTS` stands for."""
+    return Event(**row)

@@ -1,0 +1,133 @@
+"""Bytes ⇄ messages: MessagePack, versioned, size-limited, validated, signed downwards.
+
+A frame that is too long, malformed, of another version, for another rig or wrongly signed gives
+`CodecError` and nothing else; it never reaches anything that decides.
+
+    up:    array of `_UpFrame`; who sent it is the link's to say
+    down:  signature (64 bytes), then array of `_DownFrame`, Ed25519 over all of it
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wire import messages
+from wire.messages import SCHEMA, Down, Up
+from wire.signing import SIGNATURE_BYTES, Signer, Verifier
+from wire.transport import FRAME_BYTES_MAX
+
+
+class CodecError(Exception):
+    """A frame that is none of ours; one sentence says why."""
+
+
+class _UpFrame(msgspec.Struct, array_like=True, frozen=True):
+    schema: int
+    rig: str
+    boot_id: str
+    run_id: str
+    rig_time_s: float
+    name: str
+    body: msgspec.Raw
+
+
+class _DownFrame(msgspec.Struct, array_like=True, frozen=True):
+    schema: int
+    rig: str
+    boot_id: str
+    rig_time_s: float
+    ttl_s: float
+    name: str
+    body: msgspec.Raw
+
+
+_UP_BODIES: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    kind.__name__: msgspec.msgpack.Decoder(kind)
+    for kind in (
+        messages.Hello,
+        messages.StateReport,
+        messages.Telemetry,
+        messages.Outcomes,
+        messages.Refused,
+        messages.Gone,
+    )
+}
+_DOWN_BODIES: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    kind.__name__: msgspec.msgpack.Decoder(kind)
+    for kind in (messages.Order, messages.OutcomesAck, messages.Welcome)
+}
+_UP = msgspec.msgpack.Decoder(_UpFrame)
+_DOWN = msgspec.msgpack.Decoder(_DownFrame)
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def encode_up(up: Up) -> bytes:
+    """A frame for the controller. Raises `CodecError` when it would be too long."""
+    body = msgspec.Raw(_ENCODER.encode(up.body))
+    name = type(up.body).__name__
+    return _fitting(
+        _ENCODER.encode(_UpFrame(SCHEMA, up.rig, up.boot_id, up.run_id, up.rig_time_s, name, body))
+    )
+
+
+def decode_up(frame: bytes) -> Up:
+    """A rig's frame, validated. Raises `CodecError`."""
+    raw = _decoded(_UP, _fitting(frame))
+    _check_schema(raw.schema)
+    body = _body(_UP_BODIES, raw.name, raw.body)
+    return Up(raw.rig, raw.boot_id, raw.run_id, raw.rig_time_s, body)
+
+
+def encode_down(down: Down, signer: Signer) -> bytes:
+    """A signed frame for one rig. Raises `CodecError` when it would be too long."""
+    body = msgspec.Raw(_ENCODER.encode(down.body))
+    name = type(down.body).__name__
+    payload = _ENCODER.encode(
+        _DownFrame(SCHEMA, down.rig, down.boot_id, down.rig_time_s, down.ttl_s, name, body)
+    )
+    return _fitting(signer.sign(payload) + payload)
+
+
+def decode_down(frame: bytes, verifier: Verifier, rig: str) -> Down:
+    """A frame for this rig, its signature checked before anything is read. Raises `CodecError`."""
+    _fitting(frame)
+    signature, payload = frame[:SIGNATURE_BYTES], frame[SIGNATURE_BYTES:]
+    if not payload or not verifier.verify(signature, payload):
+        raise CodecError(
+            "the frame is not signed by the controller that this rig was enrolled with"
+        )
+    raw = _decoded(_DOWN, payload)
+    _check_schema(raw.schema)
+    if raw.rig != rig:
+        raise CodecError(f"the frame is for rig {raw.rig}, not for {rig}")
+    body = _body(_DOWN_BODIES, raw.name, raw.body)
+    return Down(raw.rig, raw.boot_id, raw.rig_time_s, raw.ttl_s, body)
+
+
+def _fitting(frame: bytes) -> bytes:
+    if len(frame) > FRAME_BYTES_MAX:
+        raise CodecError(f"a frame of {len(frame)} bytes; at most {FRAME_BYTES_MAX} are carried")
+    return frame
+
+
+def _check_schema(schema: int) -> None:
+    if schema != SCHEMA:
+        raise CodecError(f"the frame speaks schema {schema}, this side speaks {SCHEMA}; upgrade")
+
+
+def _body(decoders: dict[str, msgspec.msgpack.Decoder[Any]], name: str, raw: msgspec.Raw) -> Any:
+    decoder = decoders.get(name)
+    if decoder is None:
+        raise CodecError(f"the frame holds an unknown message, {name[:40]!r}")
+    return _decoded(decoder, raw)
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[Any], data: bytes | msgspec.Raw) -> Any:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CodecError(f"the frame is malformed: {error}") from error
+    except RecursionError as error:
+        raise CodecError("the frame is nested too deeply") from error

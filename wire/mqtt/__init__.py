@@ -1,0 +1,10 @@
+"""Links over MQTT 5: for rigs behind NAT, many sites, several controllers.
+
+A rig is the topic that its frame came on; that only this rig may write there is the broker's
+access list to keep (docs/protocol.md). Sessions always start clean and nothing is queued while
+the broker is away: orders are desired state, and the side that holds it sends it again.
+"""
+
+from wire.mqtt.links import open_agent, open_fleet
+
+__all__ = ["open_agent", "open_fleet"]
