@@ -5,7 +5,7 @@ The one place that holds the controller's picture of the fleet; it decides nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.core.model import GroupKey, GroupView, RigRecord
@@ -18,6 +18,10 @@ SWITCH_WEIGHT = 0.3
 
 OUTCOMES_REMEMBERED_MAX = 10_000
 """Newest outcomes that a restarted controller learns from."""
+
+
+GAP_MAX = 1_000
+"""Generations that may have been overtaken between two that a rig saw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,8 @@ class Fleet:
         self._now = now
         self._speed = seconds_per_second
         self._experience: dict[GroupKey, Experience] = {}
+        self._ended: dict[GroupKey, int] = {}
+        """Highest generation of each group that is known to have ended."""
         self._restore()
 
     def refresh(self) -> None:
@@ -143,11 +149,27 @@ class Fleet:
     def learn(self, rig: str, outcomes: Sequence[Outcome]) -> list[StoredOutcome]:
         """Store what is new and learn from it. Raises `StoreError`: nothing was learned."""
         now = self._now()
-        stored = [StoredOutcome(rig=rig, outcome=o, received_at=now) for o in outcomes]
-        news = self.store.put_outcomes(stored)
+        whole = [*self._never_seen(rig, outcomes), *outcomes]
+        news = self.store.put_outcomes(
+            [StoredOutcome(rig=rig, outcome=o, received_at=now) for o in whole]
+        )
         for entry in news:
             self._take(entry)
         return news
+
+    def _never_seen(self, rig: str, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+        """Assignments that a newer one overtook on the way: they end here, as superseded.
+
+        A rig keeps all outcomes until they are acknowledged, so what is missing below one that
+        has come was never there.
+        """
+        told = {(outcome.group, outcome.generation) for outcome in outcomes}
+        top = {group: self._ended.get(GroupKey(rig, group), 0) for group, _ in told}
+        for group, newest in sorted(told):
+            for generation in range(max(top[group], newest - GAP_MAX) + 1, newest):
+                if (group, generation) not in told:
+                    yield _overtaken(group, generation, newest)
+            top[group] = max(top[group], newest)
 
     def moment(self, rig: str) -> tuple[tuple[object, ...], ...]:
         """What of a rig's report matters to a plan, to see whether it has changed."""
@@ -163,6 +185,7 @@ class Fleet:
 
     def _take(self, entry: StoredOutcome) -> None:
         key = GroupKey(entry.rig, entry.outcome.group)
+        self._ended[key] = max(self._ended.get(key, 0), entry.outcome.generation)
         known = self._experience.get(key, Experience())
         self._experience[key] = known.learned(entry.outcome, entry.received_at)
 
@@ -204,6 +227,19 @@ class Fleet:
     def _retry_s(self, count: int) -> float:
         settings = self._settings
         return min(settings.retry_failed_max_s, settings.retry_failed_s * 2.0 ** (count - 1))
+
+
+def _overtaken(group: str, generation: int, newest: int) -> Outcome:
+    return Outcome(
+        order_id="",
+        group=group,
+        generation=generation,
+        result=Result.SUPERSEDED,
+        origin=None,
+        workload=None,
+        phase_s=(),
+        reason=f"generation {newest} overtook it before it reached the rig",
+    )
 
 
 def _newest(

@@ -86,19 +86,19 @@ class Endpoint:
 def _receive(connection: http.client.HTTPConnection, deadline: float) -> Answer:
     """Read piece by piece: a socket's own time-out begins anew with every byte."""
     socket = connection.sock
-    response = connection.getresponse()
     body = bytearray()
-    while piece := response.read1(_READ_BYTES):
-        body += piece
-        if len(body) > ANSWER_BYTES_MAX:
-            raise HttpError(f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
-        if response.isclosed():
-            break
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        socket.settimeout(left_s)
-    return Answer(response.status, bytes(body))
+    with closing(connection.getresponse()) as response:
+        while piece := response.read1(_READ_BYTES):
+            body += piece
+            if len(body) > ANSWER_BYTES_MAX:
+                raise HttpError(f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
+            if response.isclosed():
+                break
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            socket.settimeout(left_s)
+        return Answer(response.status, bytes(body))
 
 
 def _explain(error: Exception, timeout_s: float) -> str:

@@ -205,7 +205,7 @@ class ProcessLauncher:
         loop = asyncio.get_running_loop()
         pidfd = os.pidfd_open(pid)
         self._children[key] = _Child(pid, pidfd, loop)
-        loop.add_reader(pidfd, self._reap, key)
+        pass
 
     def _reap(self, key: str) -> None:
         child = self._children.get(key)

@@ -6,23 +6,13 @@ Sites share nothing but the fleet's limit on switches. The order of candidates o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
-from controller.core import capacity
-from controller.core.site_market import Candidate, Outcome, settle
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the groups of a site share."""
-
-    demand_groups: float
-    """Groups that inference demand keeps busy; infinite: all that serve."""
-    power_cap_w: float
-    """Infinite: no cap."""
-    switches: int
-    """Switches that may still begin here."""
+from controller.core import capacity, exchange
+from controller.core.site_market import Candidate, Limits, Outcome, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +47,10 @@ def allocate(sites: Mapping[str, SiteProblem], switches: int) -> dict[str, SiteA
 
 
 def _solve(site: SiteProblem) -> SiteAllocation:
-    limits = site.limits
-    outcome, price = capacity.fit(site.candidates, limits.demand_groups, limits.power_cap_w)
+    outcome, price = capacity.fit(site.candidates, site.limits)
+    if price > 0.0 and capacity.fits(outcome, site.limits):
+        anywhere = replace(site.limits, switches=len(site.candidates))
+        outcome = exchange.improved(site.candidates, anywhere, outcome)
     return SiteAllocation(outcome, price, frozenset())
 
 
@@ -93,32 +85,39 @@ def _gains(site: SiteProblem, result: SiteAllocation) -> Iterator[tuple[int, flo
 def _rationed(site: SiteProblem, wish: SiteAllocation, admitted: Sequence[int]) -> SiteAllocation:
     """Decide again with the moves that were not admitted struck out."""
     wanted = [i for i, pick in enumerate(wish.outcome.picks) if pick]
-    waiting = set(wanted) - set(admitted)
-    if not waiting:
+    if len(wanted) == len(admitted):
         return wish
-    savings = _savings(site, wish.outcome, waiting)
-    while True:
-        result = _solve(_pinned(site, set(admitted) | (set(wanted) - waiting)))
+    movable = set(admitted)
+    result = _solve(_pinned(site, movable))
+    savings = _savings(site)
+    while not capacity.fits(result.outcome, site.limits) and len(movable) < len(savings):
         excess_w = result.outcome.power_w - site.limits.power_cap_w
-        if not savings or capacity.fits(result.outcome, site.limits.power_cap_w):
-            return replace(result, waiting=frozenset(waiting))
-        while savings and excess_w > 0.0:
-            saved_w, i = savings.pop()
-            waiting.discard(i)
-            excess_w -= saved_w
+        movable = {i for _, i in savings[: len(movable) + _needed(savings, movable, excess_w)]}
+        result = _solve(_pinned(site, movable))
+    outcome = result.outcome
+    if capacity.fits(outcome, site.limits):
+        limits = replace(site.limits, switches=len(movable))
+        outcome = exchange.improved(site.candidates, limits, outcome)
+    waiting = frozenset(i for i in wanted if not outcome.picks[i])
+    return replace(result, outcome=outcome, waiting=waiting)
 
 
-def _savings(site: SiteProblem, outcome: Outcome, waiting: set[int]) -> list[tuple[float, int]]:
-    """Waiting moves that draw less than staying, the least thrifty first."""
+def _savings(site: SiteProblem) -> list[tuple[float, int]]:
+    """What each group can save over staying, watts, the most first."""
     stay = _stay(site)
     savings = []
-    for i in waiting:
-        choices = site.candidates[i].choices
-        now_w = choices[0].watts(stay.shares[i])
-        then_w = choices[outcome.picks[i]].watts(outcome.shares[i])
-        if then_w < now_w:
-            savings.append((now_w - then_w, i))
-    return sorted(savings, key=lambda saving: (saving[0], -saving[1]))
+    for i, candidate in enumerate(site.candidates):
+        now, *others = candidate.choices
+        least_w = min((choice.watts(1.0) for choice in others), default=math.inf)
+        savings.append((now.watts(stay.shares[i]) - least_w, i))
+    return sorted((s for s in savings if s[0] > 0.0), key=lambda s: (-s[0], s[1]))
+
+
+def _needed(savings: Sequence[tuple[float, int]], movable: set[int], excess_w: float) -> int:
+    """How many more groups must be free to move to save this much; at least one."""
+    spare = [saved_w for saved_w, i in savings if i not in movable]
+    totals = accumulate(spare)
+    return next((n for n, saved_w in enumerate(totals, 1) if saved_w >= excess_w), len(spare) + 1)
 
 
 def _pinned(site: SiteProblem, movable: set[int]) -> SiteProblem:

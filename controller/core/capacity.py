@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from controller.core.site_market import Candidate, Outcome, bid, settle
+from controller.core.site_market import Candidate, Limits, Outcome, bid, settle
 
 PRICE_MIN = 1e-7
 """US dollars per Wh: no group is worth so little per watt that this would not tell it apart."""
@@ -28,44 +28,45 @@ TOLERANCE_W = 1e-6
 """Rounding of sums of watts."""
 
 
-def fit(candidates: Sequence[Candidate], demand: float, cap_w: float) -> tuple[Outcome, float]:
+def fit(candidates: Sequence[Candidate], limits: Limits) -> tuple[Outcome, float]:
     """The best outcome below the cap that was found, and the price per watt that led to it.
 
     Where even the thriftiest choices exceed the cap, those are the outcome.
     """
+    demand = limits.demand_groups
     free = bid(candidates, demand, 0.0)
-    if fits(free, cap_w):
+    if fits(free, limits):
         return free, 0.0
     low, high = PRICE_MIN, PRICE_MAX
     above, below = free, bid(candidates, demand, high)
-    if not fits(below, cap_w):
+    if not fits(below, limits):
         return below, high
     while high / low > PRICE_RATIO:
         middle = (low * high) ** 0.5
         outcome = bid(candidates, demand, middle)
-        if fits(outcome, cap_w):
+        if fits(outcome, limits):
             high, below = middle, outcome
         else:
             low, above = middle, outcome
-    return _filled(candidates, demand, cap_w, below, above), high
+    return _filled(candidates, limits, below, above), high
 
 
 def _filled(
-    candidates: Sequence[Candidate], demand: float, cap_w: float, below: Outcome, above: Outcome
+    candidates: Sequence[Candidate], limits: Limits, below: Outcome, above: Outcome
 ) -> Outcome:
     """As much of the way from `below` up to `above` as the cap allows, best groups first."""
     order = _upgrades(candidates, below, above)
     fewest, most, best = 0, len(order), below
     while fewest < most:
         count = (fewest + most + 1) // 2
-        outcome = _upgraded(candidates, demand, below, above, order[:count])
-        if fits(outcome, cap_w):
+        outcome = _upgraded(candidates, limits, below, above, order[:count])
+        if fits(outcome, limits):
             fewest, best = count, outcome
         else:
             most = count - 1
     for i in order[fewest + 1 : fewest + 1 + TRIES_MAX]:
-        outcome = _upgraded(candidates, demand, best, above, [i])
-        if fits(outcome, cap_w):
+        outcome = _upgraded(candidates, limits, best, above, [i])
+        if fits(outcome, limits):
             best = outcome
     return best
 
@@ -85,7 +86,7 @@ def _upgrades(candidates: Sequence[Candidate], below: Outcome, above: Outcome) -
 
 def _upgraded(
     candidates: Sequence[Candidate],
-    demand: float,
+    limits: Limits,
     base: Outcome,
     above: Outcome,
     groups: Sequence[int],
@@ -93,9 +94,9 @@ def _upgraded(
     picks = list(base.picks)
     for i in groups:
         picks[i] = above.picks[i]
-    return settle(candidates, picks, demand)
+    return settle(candidates, picks, limits.demand_groups)
 
 
-def fits(outcome: Outcome, cap_w: float) -> bool:
-    """Whether an outcome stays below a cap."""
-    return outcome.power_w <= cap_w + TOLERANCE_W
+def fits(outcome: Outcome, limits: Limits) -> bool:
+    """Whether an outcome stays below the cap."""
+    return outcome.power_w <= limits.power_cap_w + TOLERANCE_W

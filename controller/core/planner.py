@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.core import capacity, economics, reasons, standing
-from controller.core.allocation import Limits, SiteAllocation, SiteProblem, allocate
+from controller.core.allocation import SiteAllocation, SiteProblem, allocate
 from controller.core.case import Case, Stake, gain_usd_per_h, stake
 from controller.core.economics import Market, Prospect
 from controller.core.explanation import SitePicture, Verdict, decision
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupView, Hold, Plan, Quote
 from controller.core.policy import PolicySettings
+from controller.core.site_market import Limits
 from wire.model import WorkloadOffer
 
 
@@ -153,7 +154,7 @@ def _warnings(
 ) -> Iterator[str]:
     for site, allocation in allocations.items():
         cap_w = market.power_cap_w(site)
-        if not capacity.fits(allocation.outcome, cap_w):
+        if allocation.outcome.power_w > cap_w + capacity.TOLERANCE_W:
             yield reasons.over_cap(site, cap_w, allocation.outcome.power_w)
     switching = Counter(
         verdict.stake.case.view.site

@@ -49,6 +49,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What the groups of a site share."""
+
+    demand_groups: float
+    """Groups that inference demand keeps busy; infinite: all that serve."""
+    power_cap_w: float
+    """Infinite: no cap."""
+    switches: int
+    """Switches that may still begin here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What each candidate does (index of its choice), and how busy that makes it."""
 

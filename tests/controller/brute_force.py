@@ -6,9 +6,9 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-from controller.core.allocation import Limits, SiteProblem
+from controller.core.allocation import SiteProblem
 from controller.core.model import GroupKey
-from controller.core.site_market import Candidate, Choice, settle
+from controller.core.site_market import Candidate, Choice, Limits, settle
 
 TOLERANCE = 1e-6
 
@@ -45,9 +45,9 @@ def _by_moves(site: SiteProblem) -> dict[int, float]:
     return table
 
 
-def fleets(seed: int, count: int, *, caps: bool, limits: bool) -> Iterator[
-    tuple[dict[str, SiteProblem], int]
-]:
+def fleets(
+    seed: int, count: int, *, caps: bool, limits: bool
+) -> Iterator[tuple[dict[str, SiteProblem], int]]:
     """Random fleets of one or two sites, small enough to try everything."""
     rng = random.Random(seed)
     for _ in range(count):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -14,7 +15,7 @@ from wire.memory import MemoryNetwork
 from wire.transport import AgentLink, FleetLink, Received
 
 REPEAT_S = 0.02
-SCENARIO_MAX_S = 40.0
+SCENARIO_MAX_S = 8.0
 WILL = b"will"
 
 
@@ -57,6 +58,9 @@ class Ground(ABC):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         await asyncio.gather(*(link.close() for link in self._links))
 
 
@@ -83,6 +87,15 @@ class ZeroMqGround(Ground):
         self.rigs: dict[str, str] = {}
         self.endpoint = "tcp://127.0.0.1:*"
         self._pairs: dict[str, zeromq.KeyPair] = {}
+        self._asked: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def asked(self, public_key: str) -> None:
+        """Wait until the controller has been asked about a key."""
+        await self._asked[public_key].wait()
+
+    def rig_of(self, public_key: str) -> str | None:
+        self._asked[public_key].set()
+        return self.rigs.get(public_key)
 
     def keys(self, rig: str) -> zeromq.KeyPair:
         """The rig's keys, which the controller knows from now on."""
@@ -108,7 +121,7 @@ class ZeroMqGround(Ground):
 
     async def _open_fleet(self) -> zeromq.ZeroMqFleetLink:
         fleet = await zeromq.open_fleet(
-            listen=self.endpoint, secret_key=self.server.secret, rig_of=self.rigs.get
+            listen=self.endpoint, secret_key=self.server.secret, rig_of=self.rig_of
         )
         self.endpoint = fleet.endpoint
         return fleet

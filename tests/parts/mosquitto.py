@@ -26,7 +26,7 @@ START_MAX_S = 20.0
 POLL_S = 0.02
 
 ACCESS_LIST = """\
-pattern write rigshift/v1/%u/up
+topic write rigshift/v1/+/up
 pattern read rigshift/v1/%u/down/#
 
 user controller

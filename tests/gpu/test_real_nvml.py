@@ -1,0 +1,56 @@
+"""The collector on a real NVIDIA driver. Run with `pytest -m gpu` on a machine that has one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agent.ports import Occupancy
+from agent.settings import GpuSettings
+from agent.telemetry import sample_once
+from tests.agent.looking import fresh, looking, sampled
+from wire.model import Sample
+
+pytestmark = pytest.mark.gpu
+
+
+def test_every_gpu_is_named_and_read() -> None:
+    sample = asyncio.run(sample_once())
+    assert sample.ok, sample.reason
+    for gpu in sample.gpus:
+        assert gpu.uuid.startswith("GPU-")
+        assert gpu.error is None
+        assert gpu.name
+        assert gpu.pci_bus_id
+        assert gpu.memory_total_bytes is not None
+        assert gpu.memory_used_bytes is not None
+        assert gpu.memory_used_bytes <= gpu.memory_total_bytes
+        assert gpu.temperature_c is not None
+        assert 0 < gpu.temperature_c < 110
+        assert gpu.processes is not None
+
+
+def test_energy_grows_with_the_power_drawn() -> None:
+    async def scenario() -> tuple[Sample, Sample]:
+        async with looking(GpuSettings(fast_interval_s=0.2, slow_interval_s=1.0)) as telemetry:
+            first = await sampled(telemetry, fresh)
+            begun = first.gpus[0].energy_j
+            assert begun is not None, "this GPU has no energy counter"
+            later = await sampled(telemetry, lambda sample: (sample.gpus[0].energy_j or 0) > begun)
+            return first, later
+
+    first, later = asyncio.run(scenario())
+    assert first.gpus[0].uuid == later.gpus[0].uuid
+    assert later.gpus[0].power_w
+
+
+def test_occupancy_answers_for_all_gpus_at_once() -> None:
+    async def scenario() -> Occupancy | None:
+        async with looking() as telemetry:
+            sample = await sampled(telemetry, fresh)
+            return await telemetry.occupancy(tuple(gpu.uuid for gpu in sample.gpus))
+
+    occupancy = asyncio.run(scenario())
+    assert occupancy is not None
+    assert occupancy.memory_used_bytes > 0
