@@ -175,7 +175,10 @@ class Fleet:
         """What of a rig's report matters to a plan, to see whether it has changed."""
         session = self._sessions.all().get(rig)
         groups = session.groups.values() if session else ()
-        return tuple((s.group, s.phase, s.active, s.generation, s.rejected) for s in groups)
+        return tuple(
+            (s.group, s.phase if s.phase.stable else None, s.generation, s.rejected)
+            for s in groups
+        )
 
     def _restore(self) -> None:
         self.refresh()

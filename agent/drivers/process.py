@@ -124,7 +124,6 @@ class ProcessLauncher:
                 for handle in handles:
                     if handle.process.identity not in signalled:
                         handle.send(number)
-                        handle.send(signal.SIGCONT)
                         signalled.add(handle.process.identity)
                 for handle in handles:
                     await handle.ended()
@@ -205,7 +204,7 @@ class ProcessLauncher:
         loop = asyncio.get_running_loop()
         pidfd = os.pidfd_open(pid)
         self._children[key] = _Child(pid, pidfd, loop)
-        pass
+        loop.add_reader(pidfd, self._reap, key)
 
     def _reap(self, key: str) -> None:
         child = self._children.get(key)

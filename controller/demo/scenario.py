@@ -1,6 +1,6 @@
 """The farm and the days that the demo replays: real prices, laid and scaled as declared here.
 
-Prices are recorded ones (`recordings`, `prices/SOURCES.md`); rigs, GPUs and workloads are simulated.
+Prices are recorded ones (`recordings`, `prices/SOURCES.md`); rigs, GPUs and workloads simulated.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from wire.memory import MemoryNetwork
 from wire.transport import AgentLink, FleetLink, Received
 
 REPEAT_S = 0.02
-SCENARIO_MAX_S = 8.0
+SCENARIO_MAX_S = 40.0
 WILL = b"will"
 
 

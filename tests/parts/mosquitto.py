@@ -26,7 +26,7 @@ START_MAX_S = 20.0
 POLL_S = 0.02
 
 ACCESS_LIST = """\
-topic write rigshift/v1/+/up
+pattern write rigshift/v1/%u/up
 pattern read rigshift/v1/%u/down/#
 
 user controller
