@@ -5,15 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import psutil
 
 from wire.model import HostReading
 
+T = TypeVar("T")
+
 
 def boot_time_s() -> float:
     """The rig clock: seconds since the machine booted, suspend included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class _Spent(NamedTuple):
+    """Processor time since boot, in seconds over all processors."""
+
+    total_s: float
+    idle_s: float
 
 
 class Host:
@@ -23,38 +33,39 @@ class Host:
         """`directory` names the disk whose free space matters."""
         self._directory = directory
         self._rig_time_s = rig_time_s
-        self._times = psutil.cpu_times()
+        self._spent = _told(_spent)
 
     def read(self) -> HostReading:
         """The figures of now."""
-        memory = psutil.virtual_memory()
+        memory = _told(psutil.virtual_memory)
         return HostReading(
             cpu_ratio=self._cpu_ratio(),
-            memory_total_bytes=memory.total,
-            memory_available_bytes=memory.available,
-            disk_free_bytes=self._disk_free_bytes(),
-            load1=psutil.getloadavg()[0],
+            memory_total_bytes=None if memory is None else memory.total,
+            memory_available_bytes=None if memory is None else memory.available,
+            disk_free_bytes=_told(lambda: psutil.disk_usage(str(self._directory)).free),
+            load1=_told(lambda: psutil.getloadavg()[0]),
             uptime_s=self._rig_time_s(),
         )
 
     def _cpu_ratio(self) -> float | None:
-        """Busy share since the reading before; the kernel counts in hundredths of a second."""
-        before, self._times = self._times, psutil.cpu_times()
-        spent = [new - old for new, old in zip(self._times, before, strict=True)]
-        # Guests' time stands in `user` and `nice` already.
-        total_s = (
-            sum(spent) - self._times_of("guest", before) - self._times_of("guest_nice", before)
-        )
-        idle_s = self._times_of("idle", before) + self._times_of("iowait", before)
-        if total_s <= 0:
+        """Busy share since the reading before; too soon after it there is none."""
+        before, self._spent = self._spent, _told(_spent)
+        if before is None or self._spent is None or self._spent.total_s <= before.total_s:
             return None
-        return min(1.0, max(0.0, 1 - idle_s / total_s))
+        idle_s = self._spent.idle_s - before.idle_s
+        return min(1.0, max(0.0, 1 - idle_s / (self._spent.total_s - before.total_s)))
 
-    def _times_of(self, name: str, before: object) -> float:
-        return float(getattr(self._times, name, 0.0)) - float(getattr(before, name, 0.0))
 
-    def _disk_free_bytes(self) -> int | None:
-        try:
-            return psutil.disk_usage(str(self._directory)).free
-        except OSError:
-            return None
+def _told(read: Callable[[], T]) -> T | None:
+    """A sandbox may hide parts of /proc, and a disk may be gone; the rest is still worth having."""
+    try:
+        return read()
+    except OSError:
+        return None
+
+
+def _spent() -> _Spent:
+    times = psutil.cpu_times()
+    # The time of guests stands in `user` and `nice` already.
+    total_s = sum(times) - times.guest - times.guest_nice
+    return _Spent(total_s, times.idle + times.iowait)

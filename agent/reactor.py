@@ -10,6 +10,7 @@ from agent.core.model import Effect, Event, Failed, Rules, State, Watch
 from agent.performer import Performer
 from agent.ports import Journal, JournalError
 from wire import logs
+from wire.model import Outcome
 
 QUEUE_MAX = 256
 """Events waiting for a group; more are dropped, and every sender repeats."""
@@ -39,6 +40,8 @@ class Reactor:
         self.state = State()
         self.fault = ""
         """Why the newest state could not be made durable; empty when it was."""
+        self.on_outcome: Callable[[str, Outcome], None] = _unheard
+        """Told of every assignment that ends, with the group."""
         self._rules = rules
         self._journal = journal
         self._performer = performer
@@ -85,6 +88,9 @@ class Reactor:
         if not self._journaled(after, retry=not emergency, event=event) and not emergency:
             return
         self.state = after
+        for outcome in after.outcomes:
+            if outcome not in before.outcomes:
+                self.on_outcome(self.group, outcome)
         if after.ticket != before.ticket:
             self._log.info(
                 "phase", phase=after.phase, was=before.phase, workload=after.target,
@@ -133,3 +139,7 @@ class Reactor:
             return
         task.cancel()
         await asyncio.wait([task])
+
+
+def _unheard(_group: str, _outcome: Outcome) -> None:
+    """Nobody listens."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core import safety
@@ -63,6 +63,11 @@ class Rig:
             for group in settings.groups
         }
         self.uplink = Uplink(settings, identity, equipment.link, self.reactors, equipment.sampler)
+
+    def on_outcome(self, listener: Callable[[str, model.Outcome], None]) -> None:
+        """Tell `listener` of every assignment that ends, with its group."""
+        for reactor in self.reactors.values():
+            reactor.on_outcome = listener
 
     def readings(self) -> tuple[model.WorkloadReading, ...]:
         """What the running workloads said of themselves last."""

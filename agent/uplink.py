@@ -112,7 +112,7 @@ class Uplink:
         await self._hello()
         while True:
             self._changed.clear()
-            await self._send(messages.StateReport(self._statuses()))
+            await self._send(messages.StateReport(self.statuses()))
             outcomes = tuple(o for r in self._reactors.values() for o in _outcomes(r))
             if outcomes:
                 await self._send(messages.Outcomes(outcomes))
@@ -125,7 +125,8 @@ class Uplink:
         groups = tuple(group.offer() for group in self._settings.groups)
         await self._send(messages.Hello(self._identity.version, groups, self.metrics_url))
 
-    def _statuses(self) -> tuple[model.GroupStatus, ...]:
+    def statuses(self) -> tuple[model.GroupStatus, ...]:
+        """Observed state of every group."""
         return tuple(_status(reactor) for reactor in self._reactors.values())
 
     async def _measure(self) -> None:

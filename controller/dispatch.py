@@ -41,6 +41,7 @@ class Dispatch:
         stamp: Callable[[], str],
     ) -> None:
         """`clock`: monotonic seconds; `stamp`: wall clock as RFC 3339, for people."""
+        self.sent = 0
         self.resent = 0
         """Orders repeated because they were not observed in time."""
         self._fleet = fleet
@@ -78,6 +79,7 @@ class Dispatch:
         again = mail is not None and mail.generations == generations
         unobserved = self._fleet.unobserved(rig)
         attempts = mail.attempts + 1 if mail is not None and again and unobserved else 0
+        self.sent += 1
         self.resent += bool(attempts)
         order = messages.Order(self._fleet.assigned(rig), self._lease_s, self._stamp())
         await self._sessions.send(rig, order, keep_s=self._lease_s)

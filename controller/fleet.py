@@ -85,6 +85,8 @@ class Fleet:
         """
         self.records: dict[str, RigRecord] = {}
         self.assignments: dict[GroupKey, StoredAssignment] = {}
+        self.on_inventory: Callable[[], None] = lambda: None
+        """Called whenever the inventory was read anew."""
         self.store = store
         self._sessions = sessions
         self._settings = settings
@@ -100,6 +102,7 @@ class Fleet:
         self.records = {record.rig: record for record in self.store.rigs()}
         for rig in [rig for rig in self._sessions.all() if not self.admitted(rig)]:
             self._sessions.forget(rig)
+        self.on_inventory()
 
     def admitted(self, rig: str) -> bool:
         """Whether the farm knows this rig and has not revoked it."""
@@ -176,8 +179,7 @@ class Fleet:
         session = self._sessions.all().get(rig)
         groups = session.groups.values() if session else ()
         return tuple(
-            (s.group, s.phase if s.phase.stable else None, s.generation, s.rejected)
-            for s in groups
+            (s.group, s.phase if s.phase.stable else None, s.generation, s.rejected) for s in groups
         )
 
     def _restore(self) -> None:

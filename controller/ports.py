@@ -108,5 +108,8 @@ class Store(Protocol):
     def add_event(self, event: Event) -> None:
         """Append to the audit."""
 
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Append to the audit, in this order, all or none; one wait for the disk."""
+
     def events(self, *, limit: int) -> list[Event]:
         """The newest, newest first."""

@@ -80,6 +80,8 @@ class Reconciler:
         self.fault = ""
         """Why the newest plan could not be made true; empty when it was."""
         self.tally = Tally()
+        self.on_outcome: Callable[[Outcome], None] = _unheard
+        """Told of every outcome that is news."""
         self._store = fleet.store
         self._sessions = sessions
         self._fleet = fleet
@@ -229,11 +231,16 @@ class Reconciler:
             return
         for entry in news:
             outcome, subject = entry.outcome, f"{rig}/{entry.outcome.group}"
+            self.on_outcome(outcome)
             self._audit(rig, outcome.result, subject, _ending(outcome))
         through: dict[str, int] = {}
         for outcome in outcomes:
             through[outcome.group] = max(outcome.generation, through.get(outcome.group, 0))
         await self._sessions.send(rig, messages.OutcomesAck(through))
+
+
+def _unheard(_: Outcome) -> None:
+    """Nobody listens."""
 
 
 def _ending(outcome: Outcome) -> str:

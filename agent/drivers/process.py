@@ -124,6 +124,7 @@ class ProcessLauncher:
                 for handle in handles:
                     if handle.process.identity not in signalled:
                         handle.send(number)
+                        handle.send(signal.SIGCONT)
                         signalled.add(handle.process.identity)
                 for handle in handles:
                     await handle.ended()
@@ -167,7 +168,6 @@ class ProcessLauncher:
         # An older record must not name the main process of what is started now.
         self._record(workload).unlink(missing_ok=True)
         self._reap(workload.key)
-        self._endings.pop(workload.key, None)
 
     def _spawn(self, workload: Workload, arguments: list[str], environment: dict[str, str]) -> int:
         log = str(self._log(workload))

@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from controller.cli import commands
 from controller.core import duration
@@ -76,11 +77,11 @@ def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-_Verbs = argparse._SubParsersAction  # noqa: SLF001 -- argparse has no public name for it
-_Subparsers = "_Verbs[argparse.ArgumentParser]"
+# argparse has no public name for what `add_subparsers` returns.
+_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 
 
-def _questions(verbs: _Subparsers, common: argparse.ArgumentParser) -> None:
+def _questions(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     for name, run, text in (
         ("status", commands.status, "the fleet at a glance"),
         ("rigs", commands.rigs, "every rig and GPU group"),
@@ -96,7 +97,7 @@ def _questions(verbs: _Subparsers, common: argparse.ArgumentParser) -> None:
     events.set_defaults(run=commands.events)
 
 
-def _orders(verbs: _Subparsers, common: argparse.ArgumentParser) -> None:
+def _orders(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     switch = verbs.add_parser("switch", help="move groups to a workload", parents=[common])
     switch.add_argument("selector", metavar="SELECTOR")
     switch.add_argument("workload", metavar="WORKLOAD", help="a name that the rigs offer, or `off`")

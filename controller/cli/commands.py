@@ -125,5 +125,6 @@ def _see_arrive(args: Namespace, client: Client, terminal: Terminal, result: Ord
     if missing:
         terminal.complain(f"not there: {'; '.join(missing)}", stands)
         return FAILED
-    terminal.say(f"All {len(result.keys)} GPU groups are there; {stands}.")
+    count = len(result.keys)
+    terminal.say(f"{count} of {count} GPU groups are there; {stands}.")
     return OK

@@ -127,11 +127,10 @@ def order(result: OrderResult) -> Iterator[Text | Table]:
     yield table
     until = f"until {_when(result.expires_at)}"
     if result.usd_per_h is None or result.usd_total is None:
-        yield Text("It gains or costs: unknown, for a price is missing")
+        yield Text("Gain against leaving it alone: unknown, for a price is missing")
     else:
-        verb, sign = ("gains", 1) if result.usd_total >= 0 else ("costs", -1)
-        hourly, total = _usd(sign * result.usd_per_h), _usd(sign * result.usd_total)
-        yield Text(f"It {verb} {hourly} $/h, {total} $ {until}, switches included")
+        gain = f"{result.usd_per_h:+.2f} $/h; {result.usd_total:+.2f} $ {until}, switches included"
+        yield Text(f"Gain against leaving it alone: {gain}")
     if result.dry_run:
         yield Text("Dry run: nothing was changed")
     else:
@@ -177,15 +176,13 @@ def _table(title: str, *columns: str) -> Table:
         title=title or None, title_justify="left", caption_justify="left", box=None, pad_edge=False
     )
     for column in columns:
-        justify = "right" if column.endswith(">") else "left"
-        name = column.removesuffix(">")
-        free = name in ("Why", "Note", "Detail", "Found", "Reason", "To")
-        if justify == "right":
-            table.add_column(name, justify="right", no_wrap=True)
-        else:
-            table.add_column(
-                name, overflow="fold", no_wrap=False, ratio=None, min_width=4 if free else None
-            )
+        figures = column.endswith(">")
+        table.add_column(
+            column.removesuffix(">"),
+            justify="right" if figures else "left",
+            no_wrap=figures,
+            overflow="fold",
+        )
     return table
 
 

@@ -64,7 +64,7 @@ class Watch:
         self._wanted = wanted
         self._teller = teller
         self._told: dict[GroupKey, Progress] = {}
-        self._told_at_s = teller.elapsed_s()
+        self._told_at_s = float("-inf")
 
     def until_settled(self, timeout_s: float) -> list[str]:
         """Wait; return what has not arrived, and why, group by group."""
@@ -84,7 +84,7 @@ class Watch:
         if news and len(now) <= LINES_MAX:
             for key in news:
                 self._teller.say(f"{key}: {now[key].text}")
-        elif elapsed_s - self._told_at_s < REMIND_S:
+        elif elapsed_s - self._told_at_s < REMIND_S or not _missing(now):
             return
         else:
             self._teller.say(_tally(now))
@@ -102,12 +102,12 @@ def progress(line: GroupLine | None, wanted: str | None) -> Progress:
         return Progress(Standing.UNDER_WAY, f"waiting for the plan to assign {name}")
     if line.observed_generation < line.generation:
         return Progress(Standing.UNDER_WAY, "waiting for its rig to confirm the order")
+    if line.active == wanted and line.phase in (Phase.RUNNING, Phase.IDLE):
+        return Progress(Standing.ARRIVED, f"runs {name}" if wanted else "stands still")
     refusals = [found.reason for found in line.rejected if found.workload == wanted]
     if line.phase is Phase.FAILED or (refusals and line.phase and line.phase.stable):
         why = refusals[0] if refusals else line.reason
         return Progress(Standing.STUCK, f"{name} failed: {why}")
-    if line.active == wanted and line.phase in (Phase.RUNNING, Phase.IDLE):
-        return Progress(Standing.ARRIVED, f"runs {name}" if wanted else "stands still")
     return Progress(Standing.UNDER_WAY, line.phase.value if line.phase else "waiting for a report")
 
 

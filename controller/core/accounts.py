@@ -66,13 +66,8 @@ class PoolPrices:
     """Standing still among them; all with a price."""
     demand_groups: float
     """How many groups inference keeps busy."""
-
-    @property
-    def power_usd_per_kwh(self) -> float:
-        """All-in price of electricity."""
-        price = self.prospects[0].power_usd_per_kwh
-        assert price is not None
-        return price
+    power_usd_per_kwh: float
+    """All-in price of electricity."""
 
     def net_usd_per_h(self, workload: str | None, position: int) -> float:
         """Net of the group that serves in this position, from 0; elsewhere position is no matter.
@@ -91,9 +86,20 @@ class PoolPrices:
 
 
 def pool_prices(market: Market, view: GroupView) -> PoolPrices:
-    """Prices of a pool, from a market of true prices and any one of its groups."""
-    groups = market.demand(view.site).groups
-    return PoolPrices(prospects=market.prospects(view), demand_groups=groups)
+    """Prices of a pool, from a market of true prices and any one of its groups.
+
+    Raises:
+        ValueError: Electricity has no price.
+    """
+    site = market.sites[view.site]
+    power = market.quotes[site.power].value
+    if power is None:
+        raise ValueError(f"{site.power} has no price")
+    return PoolPrices(
+        prospects=market.prospects(view),
+        demand_groups=market.demand(view.site).groups,
+        power_usd_per_kwh=power + site.power_adder_usd_per_kwh,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +112,9 @@ class SwitchTicks:
     """Into standing still."""
 
     @classmethod
-    def measured(cls, start_s: float, stop_s: float, tick_s: float) -> SwitchTicks:
-        """From seconds of real time, and the real seconds that one tick takes."""
-        return cls(round(start_s / tick_s), round(stop_s / tick_s))
+    def measured(cls, start_s: float, stop_s: float, real_tick_s: float) -> SwitchTicks:
+        """From seconds of real time that switches took; a tick passes in `real_tick_s` of them."""
+        return cls(round(start_s / real_tick_s), round(stop_s / real_tick_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.core.economics import Prospect
@@ -23,6 +23,8 @@ class Case:
     standing: Standing
     prospects: Mapping[str | None, Prospect]
     """By workload; standing still first."""
+    kin: int
+    """Groups of one number share their prospects."""
     rejected: Mapping[str, str]
     """Workloads that failed here, and why."""
     dwell_left_s: float
@@ -49,28 +51,27 @@ class Stake:
     candidate: Candidate
 
 
-def stake(case: Case, share: float, policy: PolicySettings) -> Stake:
+Menus = dict[tuple[object, ...], tuple[Choice, ...]]
+"""Choices that have been made up already: most groups of a large fleet are alike."""
+
+
+def stake(case: Case, share: float, policy: PolicySettings, menus: Menus) -> Stake:
     """What the group may do, for the allocation; `share` is how busy it is now, 0 to 1."""
-    stay = _choice(case.now, case.standing.runs, 0.0, seated=case.seated)
-    hurdles: dict[str | None, float] = {case.standing.runs: 0.0}
-    choices = [stay]
-    if case.standing.free:
+    standing = case.standing
+    hurdles: dict[str | None, float] = {standing.runs: 0.0}
+    if standing.free:
         hurdles |= _hurdles(case, share, policy)
-        for workload, prospect in case.prospects.items():
-            if workload in hurdles and workload != case.standing.runs:
-                forced = 0.0 if case.dwell_left_s <= 0.0 else FORCED_USD_PER_H
-                handicap = hurdles[workload] + forced
-                choices.append(_choice(prospect, workload, handicap, seated=prospect.serves))
-        if None not in hurdles:
-            still = case.prospects[None]
-            choices.append(_choice(still, None, FORCED_USD_PER_H, seated=False))
-    return Stake(case, hurdles, Candidate(case.view.key, tuple(choices)))
+    dwells = case.dwell_left_s > 0.0
+    alike = (case.kin, standing.free, dwells, case.seated, tuple(hurdles.items()))
+    if alike not in menus:
+        menus[alike] = tuple(_choices(case, hurdles))
+    return Stake(case, hurdles, Candidate(case.view.key, menus[alike]))
 
 
 def gain_usd_per_h(prospect: Prospect | None) -> float:
     """What being busy adds; a server without a price is taken to be busy first."""
-    idle = None if prospect is None else prospect.net_usd_per_h(0.0)
-    busy = None if prospect is None else prospect.net_usd_per_h(1.0)
+    idle = None if prospect is None else prospect.idle_usd_per_h
+    busy = None if prospect is None else prospect.busy_usd_per_h
     return FORCED_USD_PER_H if idle is None or busy is None else busy - idle
 
 
@@ -78,7 +79,7 @@ def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | Non
     """Of every option that a price may choose; none while the present one has no price."""
     now, still = case.now, case.prospects[None]
     present = None if now is None else now.net_usd_per_h(share if case.seated else 1.0)
-    nothing = still.net_usd_per_h()
+    nothing = still.busy_usd_per_h
     if now is None or present is None or nothing is None:
         return {}
     forgone = present - nothing
@@ -89,8 +90,23 @@ def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | Non
         for workload, prospect in case.prospects.items()
         if workload != case.standing.runs
         and (workload is None or workload not in case.rejected)
-        and prospect.net_usd_per_h() is not None
+        and prospect.busy_usd_per_h is not None
     }
+
+
+def _choices(case: Case, hurdles: Mapping[str | None, float]) -> Iterator[Choice]:
+    """To stay, and all that a price or, at a forbidding handicap, only a power cap may choose."""
+    runs = case.standing.runs
+    yield _choice(case.now, runs, 0.0, seated=case.seated)
+    if not case.standing.free:
+        return
+    forced = FORCED_USD_PER_H if case.dwell_left_s > 0.0 else 0.0
+    for workload, hurdle in hurdles.items():
+        if workload != runs:
+            prospect = case.prospects[workload]
+            yield _choice(prospect, workload, hurdle + forced, seated=prospect.serves)
+    if None not in hurdles:
+        yield _choice(case.prospects[None], None, FORCED_USD_PER_H, seated=False)
 
 
 def _choice(
@@ -98,8 +114,8 @@ def _choice(
 ) -> Choice:
     if prospect is None:
         return Choice(workload, -handicap, 0.0)
-    busy_w, idle_w = prospect.power_w(1.0) or 0.0, prospect.power_w(0.0) or 0.0
+    busy_w, idle_w = prospect.busy_w or 0.0, prospect.idle_w or 0.0
     if not seated:
-        return Choice(workload, (prospect.net_usd_per_h() or 0.0) - handicap, busy_w)
-    idle = (prospect.net_usd_per_h(0.0) or 0.0) - handicap
+        return Choice(workload, (prospect.busy_usd_per_h or 0.0) - handicap, busy_w)
+    idle = (prospect.idle_usd_per_h or 0.0) - handicap
     return Choice(workload, idle, idle_w, True, gain_usd_per_h(prospect), busy_w - idle_w)

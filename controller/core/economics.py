@@ -18,6 +18,15 @@ WATTS_PER_KW = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """What an option brings in and what it draws, before energy has a price."""
+
+    revenue_usd_per_h: float | None
+    busy_w: float | None
+    idle_w: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Prospect:
     """One option of a group, priced for every share of time that it may be busy."""
 
@@ -27,7 +36,10 @@ class Prospect:
     """When busy, after fees."""
     busy_w: float | None
     idle_w: float | None
-    power_usd_per_kwh: float | None
+    busy_usd_per_h: float | None
+    """Net when busy all the time; none without a price."""
+    idle_usd_per_h: float | None
+    """Net when nobody uses it; none without a price."""
     problem: str = ""
     """Why it has no price, one clause; empty: it has one."""
 
@@ -36,18 +48,13 @@ class Prospect:
         """Whether it earns only while somebody uses it."""
         return self.kind is Kind.INFERENCE
 
-    def net_usd_per_h(self, busy: float = 1.0) -> float | None:
+    def net_usd_per_h(self, busy: float) -> float | None:
         """Net at a busy ratio, 0 to 1; none without a price."""
-        revenue, watts, power = self.revenue_usd_per_h, self.power_w(busy), self.power_usd_per_kwh
-        if self.problem or revenue is None or watts is None or power is None:
-            return None
-        return busy * revenue - watts / WATTS_PER_KW * power
+        return _between(self.idle_usd_per_h, self.busy_usd_per_h, busy)
 
-    def power_w(self, busy: float = 1.0) -> float | None:
+    def power_w(self, busy: float) -> float | None:
         """Watts of the whole group at a busy ratio, 0 to 1; none when nobody knows."""
-        if self.busy_w is None or self.idle_w is None:
-            return None
-        return self.idle_w + busy * (self.busy_w - self.idle_w)
+        return _between(self.idle_w, self.busy_w, busy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class Market:
         """Standing still, then every workload that the rig offers here, in its order."""
         power, problem = self._power(view.site)
         off_w = self.gpu_off_w.get(view.rig_class, 0.0) * len(view.offer.gpus)
-        still = Prospect(None, None, 0.0, off_w, off_w, power, problem)
+        still = _priced(None, Draw(0.0, off_w, off_w), power, problem)
         return (still, *(self._prospect(view, offer) for offer in view.offer.workloads))
 
     def _prospect(self, view: GroupView, offer: WorkloadOffer) -> Prospect:
@@ -100,8 +107,7 @@ class Market:
         power, problem = self._power(view.site)
         if earning is None:
             problem = f"no earning is configured for {offer.name} on class {view.rig_class}"
-            watts = offer.power_w
-            return Prospect(offer.name, offer.kind, None, watts, watts, power, problem)
+            return _priced(offer, Draw(None, offer.power_w, offer.power_w), power, problem)
         gpus = len(view.offer.gpus)
         busy_w = offer.power_w if earning.gpu_power_w is None else earning.gpu_power_w * gpus
         idle_w = busy_w if earning.gpu_idle_w is None else earning.gpu_idle_w * gpus
@@ -110,7 +116,7 @@ class Market:
         if price is not None:
             revenue = price * gpus * earning.scale * (1.0 - earning.fee_ratio)
         problem = missing or problem or self._mismatch(view, offer, earning, busy_w)
-        return Prospect(offer.name, offer.kind, revenue, busy_w, idle_w, power, problem)
+        return _priced(offer, Draw(revenue, busy_w, idle_w), power, problem)
 
     def _mismatch(
         self, view: GroupView, offer: WorkloadOffer, earning: EarningSettings, busy_w: float | None
@@ -145,6 +151,22 @@ def market(farm: FarmSettings, quotes: Mapping[str, Quote]) -> Market:
         gpu_off_w={rig_class.name: rig_class.gpu_off_w for rig_class in farm.rig_classes},
         quotes=quotes,
     )
+
+
+def _priced(offer: WorkloadOffer | None, draw: Draw, power: float | None, problem: str) -> Prospect:
+    revenue, busy_w, idle_w = draw.revenue_usd_per_h, draw.busy_w, draw.idle_w
+    busy = idle = None
+    if not (problem or revenue is None or busy_w is None or idle_w is None or power is None):
+        busy = revenue - busy_w / WATTS_PER_KW * power
+        idle = -idle_w / WATTS_PER_KW * power
+    name, kind = (None, None) if offer is None else (offer.name, offer.kind)
+    return Prospect(name, kind, revenue, busy_w, idle_w, busy, idle, problem)
+
+
+def _between(idle: float | None, busy: float | None, ratio: float) -> float | None:
+    if idle is None or busy is None or ratio == 1.0:
+        return busy
+    return idle + ratio * (busy - idle)
 
 
 def busy_shares(gains: Sequence[float], demand: float) -> list[float]:

@@ -10,6 +10,7 @@ from controller.core.case import Stake
 from controller.core.economics import Demand, Prospect
 from controller.core.model import Block, Decision, Option
 from controller.core.policy import PolicySettings
+from controller.core.site_market import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,27 +27,23 @@ class SitePicture:
     policy: PolicySettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What one group shall do, before it is put into words."""
 
     stake: Stake
     workload: str | None
-    share: float
-    """How busy a server will be, 0 to 1."""
+    prospect: Prospect | None
+    """What it shall do, priced; none when its rig does not offer that any more."""
+    seated: bool
+    """Whether it will use up inference demand."""
+    busy: float
+    """Busy ratio of what it shall do; 1 for all that does not wait for requests."""
+    net_usd_per_h: float | None
+    """Its expected net; none without a price."""
     waiting: bool
     """It would move but for the limit on switches."""
     site: SitePicture
-
-    @property
-    def prospect(self) -> Prospect | None:
-        """What it shall do, priced; none when its rig does not offer that any more."""
-        return self.stake.case.prospects.get(self.workload)
-
-    @property
-    def net_usd_per_h(self) -> float | None:
-        """Its expected net; none without a price."""
-        return None if self.prospect is None else self.prospect.net_usd_per_h(self.busy)
 
     @property
     def power_w(self) -> float:
@@ -54,20 +51,28 @@ class Verdict:
         return (0.0 if self.prospect is None else self.prospect.power_w(self.busy)) or 0.0
 
     @property
-    def busy(self) -> float:
-        """Busy ratio of what it shall do; 1 for all that does not wait for requests."""
-        return self.share if self.seated else 1.0
-
-    @property
-    def seated(self) -> bool:
-        """Whether it will use up inference demand."""
-        committed = self.stake.case.view.committed
-        return self.prospect is not None and self.prospect.serves and not committed
-
-    @property
     def moves(self) -> bool:
-        """Whether it leaves what it does now for money."""
-        return self.stake.case.standing.free and self.workload != self.stake.case.standing.runs
+        """Whether it leaves what it does now for money or for a power cap."""
+        standing = self.stake.case.standing
+        return standing.free and self.workload != standing.runs
+
+
+def verdict(
+    stake: Stake, choice: Choice, share: float, site: SitePicture, *, waiting: bool
+) -> Verdict:
+    """What a choice comes to; `share` is how busy it would be if it serves, 0 to 1."""
+    prospect = stake.case.prospects.get(choice.workload)
+    busy = share if choice.serves else 1.0
+    return Verdict(
+        stake=stake,
+        workload=choice.workload,
+        prospect=prospect,
+        seated=choice.serves,
+        busy=busy,
+        net_usd_per_h=None if prospect is None else prospect.net_usd_per_h(busy),
+        waiting=waiting,
+        site=site,
+    )
 
 
 def decision(verdict: Verdict) -> Decision:
@@ -116,7 +121,7 @@ def _busy(verdict: Verdict, prospect: Prospect) -> float:
     if not prospect.serves:
         return 1.0
     if verdict.seated:
-        return verdict.share
+        return verdict.busy
     return verdict.site.demand.next_share(verdict.site.serving)
 
 
@@ -129,7 +134,7 @@ def _block(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
         return Block.REJECTED, reasons.rejected(case.rejected[workload])
     if prospect.problem:
         return Block.NO_QUOTE, prospect.problem
-    chosen, full = verdict.net_usd_per_h, prospect.net_usd_per_h()
+    chosen, full = verdict.net_usd_per_h, prospect.busy_usd_per_h
     if not case.standing.free and (chosen is None or full is None or full > chosen):
         return case.standing.block, case.standing.why
     if chosen is None:
@@ -185,7 +190,7 @@ def _lead(verdict: Verdict, option: Option) -> float:
     chosen = verdict.net_usd_per_h
     if chosen is None:
         return math.inf
-    full = verdict.stake.case.prospects[option.workload].net_usd_per_h()
+    full = verdict.stake.case.prospects[option.workload].busy_usd_per_h
     if option.net_usd_per_h is None or full is None:
         return -math.inf
     return (option.net_usd_per_h if option.net_usd_per_h > chosen else full) - chosen

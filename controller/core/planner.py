@@ -13,14 +13,17 @@ from dataclasses import dataclass
 
 from controller.core import capacity, economics, reasons, standing
 from controller.core.allocation import SiteAllocation, SiteProblem, allocate
-from controller.core.case import Case, Stake, gain_usd_per_h, stake
+from controller.core.case import Case, Menus, Stake, gain_usd_per_h, stake
 from controller.core.economics import Market, Prospect
-from controller.core.explanation import SitePicture, Verdict, decision
+from controller.core.explanation import SitePicture, Verdict, decision, verdict
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupView, Hold, Plan, Quote
 from controller.core.policy import PolicySettings
 from controller.core.site_market import Limits
 from wire.model import WorkloadOffer
+
+Kin = tuple[str, str, int, tuple[WorkloadOffer, ...]]
+"""Site, class, GPUs and offers: groups that are alike in these share their prospects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +47,25 @@ def plan(situation: Situation) -> Plan:
     by_site: dict[str, list[Case]] = defaultdict(list)
     for case in _cases(situation, market):
         by_site[case.view.site].append(case)
+    menus: Menus = {}
     stakes = {
-        site: _stakes(cases, market.demand(site).groups, situation.policy)
+        site: _stakes(cases, market.demand(site).groups, situation.policy, menus)
         for site, cases in sorted(by_site.items())
     }
     allocations = _allocate(situation, market, stakes)
     verdicts = [
-        verdict
+        one
         for site, allocation in allocations.items()
-        for verdict in _verdicts(situation, market, stakes[site], allocation)
+        for one in _verdicts(situation, market, stakes[site], allocation)
     ]
     verdicts.sort(key=lambda v: (v.stake.case.view.key.rig, v.stake.case.view.key.group))
     power_w: dict[str, list[float]] = {site: [] for site in stakes}
-    for verdict in verdicts:
-        power_w[verdict.stake.case.view.site].append(verdict.power_w)
+    for one in verdicts:
+        power_w[one.stake.case.view.site].append(one.power_w)
     return Plan(
         at=situation.now,
-        decisions=tuple(decision(verdict) for verdict in verdicts),
-        net_usd_per_h=math.fsum(verdict.net_usd_per_h or 0.0 for verdict in verdicts),
+        decisions=tuple(decision(one) for one in verdicts),
+        net_usd_per_h=math.fsum(one.net_usd_per_h or 0.0 for one in verdicts),
         power_w={site: math.fsum(watts) for site, watts in power_w.items()},
         warnings=tuple(_warnings(situation, market, allocations, verdicts)),
     )
@@ -70,23 +74,26 @@ def plan(situation: Situation) -> Plan:
 def _cases(situation: Situation, market: Market) -> Iterator[Case]:
     """By key, so that the order of the views decides nothing."""
     holds = standing.holds_in_force(situation.holds, situation.now)
-    known: dict[tuple[str, str, int, tuple[WorkloadOffer, ...]], dict[str | None, Prospect]] = {}
+    known: dict[Kin, tuple[int, dict[str | None, Prospect]]] = {}
     for view in sorted(situation.views, key=lambda view: (view.key.rig, view.key.group)):
-        # Groups of a class share their prospects: this is most of the work for a large fleet.
         alike = (view.site, view.rig_class, len(view.offer.gpus), view.offer.workloads)
         if alike not in known:
-            known[alike] = {p.workload: p for p in market.prospects(view)}
+            known[alike] = len(known), {p.workload: p for p in market.prospects(view)}
+        kin, prospects = known[alike]
         end = view.assigned_at + situation.policy.dwell_s
         yield Case(
             view=view,
             standing=standing.standing(view, holds.get(view.key)),
-            prospects=known[alike],
+            prospects=prospects,
+            kin=kin,
             rejected=standing.rejections(view),
             dwell_left_s=max(0.0, end - situation.now) if view.generation else 0.0,
         )
 
 
-def _stakes(cases: Sequence[Case], demand: float, policy: PolicySettings) -> list[Stake]:
+def _stakes(
+    cases: Sequence[Case], demand: float, policy: PolicySettings, menus: Menus
+) -> list[Stake]:
     """What each may do, given how busy the servers among them are now."""
     seated = [i for i, case in enumerate(cases) if case.seated]
     shares = dict(
@@ -96,7 +103,7 @@ def _stakes(cases: Sequence[Case], demand: float, policy: PolicySettings) -> lis
             strict=True,
         )
     )
-    return [stake(case, shares.get(i, 0.0), policy) for i, case in enumerate(cases)]
+    return [stake(case, shares.get(i, 0.0), policy, menus) for i, case in enumerate(cases)]
 
 
 def _allocate(
@@ -143,7 +150,7 @@ def _verdicts(
     )
     for i, (member, choice) in enumerate(zip(members, chosen, strict=True)):
         waiting = i in allocation.waiting
-        yield Verdict(member, choice.workload, outcome.shares[i], waiting, picture)
+        yield verdict(member, choice, outcome.shares[i], picture, waiting=waiting)
 
 
 def _warnings(
@@ -157,9 +164,7 @@ def _warnings(
         if allocation.outcome.power_w > cap_w + capacity.TOLERANCE_W:
             yield reasons.over_cap(site, cap_w, allocation.outcome.power_w)
     switching = Counter(
-        verdict.stake.case.view.site
-        for verdict in verdicts
-        if _begun(verdict.stake) or verdict.moves
+        one.stake.case.view.site for one in verdicts if _begun(one.stake) or one.moves
     )
     policy = situation.policy
     if switching.total() > policy.switches_max:

@@ -168,14 +168,21 @@ def _levelled(page: Page, rule: QuoteRules, now: float) -> Page:
     voters = _voters(page, rule, now)
     if len(voters) < rule.quorum:
         return page
-    values = [reading.value for reading in voters if reading.value is not None]
-    # An average of two would let one wild source drag the level half way.
-    level = median_low(values) if rule.cautious is Cautious.LOW else median_high(values)
+    level = _median([r.value for r in voters if r.value is not None], page, rule)
     heard_at = max(reading.heard_at for reading in voters)
     levels = _pushed(_standing(page, rule, now), level, rule, now)
     start = max((i for i, at in enumerate(levels) if _proven(at, heard_at, rule)), default=0)
     agreed_at = max(reading.at for reading in voters)
     return replace(page, levels=levels[start:], agreed_at=agreed_at, heard_at=heard_at)
+
+
+def _median(values: list[float], page: Page, rule: QuoteRules) -> float:
+    """Of two middle values the one nearer the level: an average would let one wild source in."""
+    low, high = median_low(values), median_high(values)
+    if not page.levels:
+        return low if rule.cautious is Cautious.LOW else high
+    level = page.levels[-1].value
+    return low if abs(low - level) <= abs(high - level) else high
 
 
 def _standing(page: Page, rule: QuoteRules, now: float) -> tuple[Level, ...]:

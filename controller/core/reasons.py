@@ -47,7 +47,7 @@ def span(seconds: float) -> str:
 
 def kilowatts(watts: float) -> str:
     """Power of a site, e.g. `12.4 kW`."""
-    return f"{watts / 1000:.1f} kW"
+    return f"{watts / 1000:.{1 if watts >= 10_000 else 2}f} kW"
 
 
 def margin(hurdle_usd_per_h: float) -> str:
@@ -62,6 +62,8 @@ def dwell(left_s: float) -> str:
 
 def demand(groups: float, serving: int) -> str:
     """Blocked by finite inference demand."""
+    if groups == 0:
+        return "nobody asks for inference at the site"
     return f"the site has demand for {groups:.1f} groups and {serving} serve"
 
 
@@ -122,7 +124,7 @@ def shed(what: str, before: str, cap_w: float, power_w: float) -> str:
 
 def fallen_back(what: str, usd_per_h: float, failed: str, why: str) -> str:
     """A group whose assigned workload failed and that goes on with another."""
-    return f"{what}: {net(usd_per_h)}; {failed}: {why}"
+    return f"{what}: {net(usd_per_h)}; {failed} was assigned, but {why}"
 
 
 def over_cap(site: str, cap_w: float, power_w: float) -> str:

@@ -80,8 +80,8 @@ class _Bid:
     whole_gain: float
     """What a whole seat is worth to it."""
     partial_gain: float
-    present: bool
-    """It serves now: of equals it keeps the seat."""
+    rank: tuple[float, bool]
+    """Order of being seated: who gains most; of equals, who serves now."""
 
 
 def settle(candidates: Sequence[Candidate], picks: Sequence[int], demand: float) -> Outcome:
@@ -100,10 +100,16 @@ def bid(candidates: Sequence[Candidate], demand: float, watt_price: float) -> Ou
     """The picks of greatest total value at a price per watt, $/h."""
     seats = int(min(demand, len(candidates)))
     partial = min(1.0, demand - seats)
-    bids = [_bid(c.choices, partial, min(1.0, demand), watt_price) for c in candidates]
+    # Most groups share their choices, and comparing those costs more than finding the same ones.
+    menus = {id(c.choices): c.choices for c in candidates}
+    known = {
+        menu: _bid(choices, partial, min(1.0, demand), watt_price)
+        for menu, choices in menus.items()
+    }
+    bids = [known[id(c.choices)] for c in candidates]
     picks = [b.none for b in bids]
     takers = [i for i, b in enumerate(bids) if b.whole_gain > 0.0]
-    takers.sort(key=lambda i: (-bids[i].whole_gain, not bids[i].present))
+    takers.sort(key=lambda i: bids[i].rank)
     seated = takers[:seats]
     guest = _guest(bids, takers, seats) if partial > 0.0 else None
     if guest is not None:
@@ -128,7 +134,9 @@ def _bid(choices: tuple[Choice, ...], partial: float, share_max: float, watt_pri
             if value > best[seat]:
                 best[seat], picks[seat] = value, i
     whole, part, none = best
-    return _Bid(picks[0], picks[1], picks[2], whole - none, part - none, choices[0].serves)
+    gain = whole - none
+    rank = (-gain, not choices[0].serves)
+    return _Bid(picks[0], picks[1], picks[2], gain, part - none, rank)
 
 
 def _guest(bids: Sequence[_Bid], takers: Sequence[int], seats: int) -> int | None:

@@ -55,7 +55,8 @@ def standing(view: GroupView, hold: Hold | None) -> Standing:
             why = f"the rig has not confirmed generation {view.generation} yet"
         return Standing(assigned, assigned, Block.SWITCHING, why, in_switch=True)
     if view.status.phase is Phase.FAILED:
-        why = f"the group is quarantined: {view.status.reason or 'its rig gives no reason'}"
+        cause = view.status.reason or "its rig gives no reason"
+        why = f"the group is quarantined until an operator's hold: {cause}"
         return Standing(view.status.active, assigned, Block.QUARANTINED, why)
     runs = _incumbent(view)
     return Standing(runs, runs)

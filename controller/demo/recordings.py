@@ -15,10 +15,10 @@ from controller.feeds.settings import (
 )
 
 USD_PER_EUR = 1.16
-MINE_USD_PER_DAY = 0.72
+MINE_USD_PER_DAY = 0.84
 """Assumed revenue of one RTX 4090 at the reference close; see prices/SOURCES.md."""
 REFERENCE_CLOSE_USD = 16.20
-REQUESTS_PER_H = 5400.0
+REQUESTS_PER_H = 9000.0
 """Requests per hour that keep every group of a site busy."""
 
 SHIFT = timedelta(weeks=21)

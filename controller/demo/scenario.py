@@ -161,7 +161,7 @@ def quote_rules() -> dict[str, QuoteRules]:
             unit="usd_per_gpu_h", stale_after_s=8 * hour, min=0.5, max=8.0, step_max_ratio=1.5
         ),
         MINING: QuoteRules(
-            unit="usd_per_gpu_h", stale_after_s=3 * hour, min=0.0, max=0.2, step_max_ratio=1.5
+            unit="usd_per_gpu_h", stale_after_s=3 * hour, min=0.005, max=0.2, step_max_ratio=1.5
         ),
         **{site.power: power for site in SITES},
         **{site.demand: demand for site in SITES},

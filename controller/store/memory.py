@@ -88,6 +88,11 @@ class MemoryStore:
         self._event_id += 1
         self._events.append(replace(event, event_id=self._event_id))
 
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Append to the audit, in this order, all or none."""
+        for event in events:
+            self.add_event(event)
+
     def events(self, *, limit: int) -> list[Event]:
         """The newest, newest first."""
         return list(islice(reversed(self._events), limit))

@@ -65,14 +65,17 @@ class SqlStore:
         """Store them all or none; each replaces an older one of its group."""
         rows = [tables.assignment_row(stored) for stored in assignments]
         with self._writing() as db:
-            held = {stored.key: stored for stored in _assignments(db)}
-            check_growth(held, assignments)
+            rigs = sorted({stored.key.rig for stored in assignments})
+            of_rigs = select(tables.ASSIGNMENTS).where(tables.ASSIGNMENTS.c.rig.in_(rigs))
+            held = (tables.assignment(row) for row in db.execute(of_rigs).mappings())
+            check_growth({stored.key: stored for stored in held}, assignments)
             _replace_groups(db, tables.ASSIGNMENTS, rows)
 
     def assignments(self) -> list[StoredAssignment]:
         """The newest of every group, by key."""
         with self._reading() as db:
-            return sorted(_assignments(db), key=lambda stored: stored.key)
+            rows = db.execute(select(tables.ASSIGNMENTS)).mappings()
+            return sorted((tables.assignment(row) for row in rows), key=lambda stored: stored.key)
 
     def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
         """Store those that are new by (rig, group, generation) and return them."""
@@ -107,7 +110,7 @@ class SqlStore:
         """Store an order and its line in the audit, all or none."""
         with self._writing() as db:
             _replace_groups(db, tables.HOLDS, [asdict(hold) for hold in holds])
-            _append(db, event)
+            _append(db, [event])
 
     def remove_holds(self, hold_ids: Sequence[str], event: Event) -> None:
         """Forget them with a line in the audit, all or none."""
@@ -115,7 +118,7 @@ class SqlStore:
         with self._writing() as db:
             if hold_ids:
                 db.execute(gone, [{"gone": hold_id} for hold_id in hold_ids])
-            _append(db, event)
+            _append(db, [event])
 
     def holds(self) -> list[Hold]:
         """All, expired ones too, by id."""
@@ -125,8 +128,12 @@ class SqlStore:
 
     def add_event(self, event: Event) -> None:
         """Append to the audit."""
+        self.add_events([event])
+
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Append to the audit, in this order, all or none."""
         with self._writing() as db:
-            _append(db, event)
+            _append(db, events)
 
     def events(self, *, limit: int) -> list[Event]:
         """The newest, newest first."""
@@ -170,10 +177,6 @@ class SqlStore:
             raise StoreError(f"{self._name}: {sqlite.advice(error)}") from error
 
 
-def _assignments(db: Connection) -> list[StoredAssignment]:
-    return [tables.assignment(row) for row in db.execute(select(tables.ASSIGNMENTS)).mappings()]
-
-
 def _replace_groups(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Put these rows in place of all others of their groups."""
     if not rows:
@@ -194,8 +197,9 @@ def _holds_outcome(db: Connection, row: dict[str, Any]) -> bool:
     return db.execute(select(column.id).where(same)).first() is not None
 
 
-def _append(db: Connection, event: Event) -> None:
-    db.execute(insert(tables.EVENTS), tables.event_row(event))
+def _append(db: Connection, events: Sequence[Event]) -> None:
+    if events:
+        db.execute(insert(tables.EVENTS), [tables.event_row(event) for event in events])
     _prune(db, tables.EVENTS, "event_id", EVENTS_KEPT)
 
 

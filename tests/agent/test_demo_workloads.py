@@ -55,8 +55,10 @@ def ended(*parts: str) -> subprocess.CompletedProcess[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, errors = process.communicate(timeout=TIMEOUT_S)
-    return process.returncode, errors
+    assert process.stderr is not None
+    with process.stderr as errors:
+        said = errors.read()
+    return process.wait(TIMEOUT_S), said
 
 
 @pytest.mark.parametrize("name", ["miner", "inference"])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.workload import Workload
-from agent.drivers import proc
+from agent.drivers import logfile, proc
 from agent.drivers.process import ProcessLauncher
 from agent.ports import DriverError
 from tests.parts import programs
@@ -286,6 +286,23 @@ def test_keeps_the_log_of_the_run_before(tmp_path: Path, launcher: ProcessLaunch
     now = log(tmp_path, shell(""))
     assert now.read_text() == "second\n"
     assert now.with_name(now.name + ".1").read_text() == "first\n"
+
+
+def test_a_log_is_emptied_under_its_writer_when_it_is_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    writer = os.open(path, logfile.OPEN_FLAGS, 0o600)
+    os.write(writer, b"x" * logfile.LOG_BYTES_MAX)
+    logfile.trim(path)
+    assert path.stat().st_size == logfile.LOG_BYTES_MAX
+    os.write(writer, b"y")
+    logfile.trim(path)
+    os.write(writer, b"z\n\n")
+    os.close(writer)
+    assert path.read_bytes() == b"z\n\n"
+    assert (tmp_path / "log.1").stat().st_size == logfile.LOG_BYTES_MAX + 1
+    assert logfile.last_line(path) == "z"
+    assert logfile.last_line(tmp_path / "log.1") == "x" * logfile.LINE_CHARS_MAX
+    assert logfile.last_line(tmp_path / "none") == ""
 
 
 def test_record_is_private_and_says_what_runs(tmp_path: Path, launcher: ProcessLauncher) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from agent.drivers import proc
 from agent.drivers import record as records
 from agent.drivers.process import ProcessLauncher
 from agent.drivers.record import Record
+from agent.ports import DriverError
 from tests.parts import programs
 from tests.parts.programs import SLEEPER, shell, until
 
@@ -201,7 +203,7 @@ def test_finds_a_wiped_worker_whose_main_process_has_gone(
 
 
 def test_an_earlier_look_keeps_a_worker_known(tmp_path: Path, launcher: ProcessLauncher) -> None:
-    workload = shell("env -i sleep 1000 & echo $! > {dir}/child; wait", directory=tmp_path)
+    workload = shell("env -i A=b sleep 1000 & echo $! > {dir}/child; wait", directory=tmp_path)
     child = tmp_path / "child"
 
     async def scenario() -> None:
@@ -217,3 +219,39 @@ def test_an_earlier_look_keeps_a_worker_known(tmp_path: Path, launcher: ProcessL
         assert not programs.running(worker)
 
     asyncio.run(scenario())
+
+
+def test_adopts_what_was_started_but_not_recorded(
+    tmp_path: Path, launcher: ProcessLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload = shell(SLEEPER)
+
+    def disk_full(path: Path, saved: Record) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scenario() -> None:
+        # The record of an earlier run must not pass for the one that is missing.
+        await launcher.start(workload)
+        await launcher.stop(workload, GRACE_S)
+        with monkeypatch.context() as full:
+            full.setattr(records, "save", disk_full)
+            with pytest.raises(DriverError, match="No space left"):
+                await launcher.start(workload)
+        adopter = ProcessLauncher(tmp_path, orphan_grace_s=0)
+        watch = asyncio.create_task(adopter.exited(workload))
+        await asyncio.wait([watch], timeout=0.1)
+        assert not watch.done()
+        assert await adopter.alive(workload)
+        await adopter.stop(workload, GRACE_S)
+        await watch
+
+    asyncio.run(scenario())
+
+
+def test_holds_only_the_very_process_that_was_seen(bystander: subprocess.Popen[bytes]) -> None:
+    seen = proc.look(bystander.pid)
+    assert seen is not None
+    with proc.held([seen]) as handles:
+        assert [handle.process for handle in handles] == [seen]
+    with proc.held([replace(seen, start_ticks=seen.start_ticks - 1)]) as handles:
+        assert handles == []

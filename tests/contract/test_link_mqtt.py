@@ -154,6 +154,8 @@ def test_a_goodbye_leaves_no_will_and_its_last_frame_arrives(
             fleet, agent = await ground.fleet(), await ground.agent(rig)
             witness = await ground.agent(witness_rig)
             await meet(fleet, agent, rig)
+            for _ in range(100):
+                await agent.send(b"last words")
             await agent.send(b"goodbye")
             await agent.close()
             heard = await up(witness, fleet, witness_rig, b"end")

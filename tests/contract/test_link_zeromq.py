@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -11,7 +12,7 @@ import zmq
 
 from tests.parts.links import ZeroMqGround, down, meet, repeating, run, up
 from wire import zeromq
-from wire.transport import FRAME_BYTES_MAX, LinkError, Received
+from wire.transport import FRAME_BYTES_MAX, LinkError
 
 
 def nobody(public_key: str) -> None:
@@ -201,9 +202,31 @@ def test_a_hostile_rig_harms_only_itself() -> None:
                     hostile.send(b"small", zmq.NOBLOCK)
 
                 async with repeating(behave):
-                    while await fleet.receive() != Received("hostile", b"small"):
+                    while (received := await fleet.receive()).rig != "hostile":
                         pass
+                    assert received.frame == b"small"
             await meet(fleet, agent, "rig")
+
+    run(scenario())
+
+
+def test_sending_does_not_hide_a_frame_that_arrived_meanwhile() -> None:
+    async def scenario() -> None:
+        async with ZeroMqGround() as ground:
+            fleet, agent = await ground.fleet(), await ground.agent("rig")
+            await meet(fleet, agent, "rig")
+            await down(fleet, agent, "rig", b"quiet")
+            for number in range(10):
+                frame = b"%d" % number
+                waiting = asyncio.ensure_future(agent.receive())
+                await asyncio.sleep(0)
+                await fleet.send("rig", frame)
+                # The loop stands still, so only the send can notice the arrived frame.
+                time.sleep(0.02)  # noqa: ASYNC251
+                await agent.send(b"busy")
+                received = await waiting
+                while received != frame:
+                    received = await agent.receive()
 
     run(scenario())
 

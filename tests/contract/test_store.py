@@ -170,6 +170,14 @@ def test_events_are_numbered_and_come_newest_first(store: Store) -> None:
     ]
 
 
+def test_many_events_are_one_write(store: Store) -> None:
+    store.add_events([event("1"), event("2")])
+    store.add_events([])
+    store.add_event(event("3"))
+    numbered = [(line.event_id, line.subject) for line in store.events(limit=9)]
+    assert numbered == [(3, "3"), (2, "2"), (1, "1")]
+
+
 def test_old_events_and_outcomes_are_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

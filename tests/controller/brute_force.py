@@ -10,6 +10,7 @@ from controller.core.allocation import SiteProblem
 from controller.core.model import GroupKey
 from controller.core.site_market import Candidate, Choice, Limits, settle
 
+GROUPS = 5
 TOLERANCE = 1e-6
 
 
@@ -53,7 +54,7 @@ def fleets(
     for _ in range(count):
         names = ["north", "south"][: rng.choice([1, 1, 2])]
         yield (
-            {name: _site(rng, 6 // len(names), caps=caps, limits=limits) for name in names},
+            {name: _site(rng, GROUPS // len(names), caps=caps, limits=limits) for name in names},
             rng.randint(0, 4) if limits else 99,
         )
 

@@ -1,0 +1,239 @@
+"""Puts an agent together from its settings and runs it until it is told to stop.
+
+Stopping the agent leaves every workload running: the next agent adopts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import random
+import signal
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from agent import host as hosts
+from agent.drivers.process import ProcessLauncher
+from agent.drivers.registry import drivers
+from agent.gpu.untuned import Untuned
+from agent.journal import FileJournal
+from agent.metrics import (
+    AgentMetrics,
+    AgentSnapshot,
+    LinkCounts,
+    MetricsServer,
+    OutcomeCount,
+    PhaseTime,
+)
+from agent.rig import Equipment, Rig
+from agent.settings import Settings
+from agent.telemetry import Telemetry
+from agent.uplink import Identity
+from wire import codec, logs, messages, model, mqtt, zeromq
+from wire.configfile import ConfigError
+from wire.transport import AgentLink
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def rig_clock() -> float:
+    """Seconds since the machine booted, suspend included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def identity() -> Identity:
+    """Who this process is."""
+    return Identity(
+        boot_id=BOOT_ID.read_text(encoding="ascii").strip(),
+        run_id=uuid.uuid4().hex,
+        version=importlib.metadata.version("rigshift"),
+        clock=rig_clock,
+    )
+
+
+def journal_path(settings: Settings, group: str) -> Path:
+    """Where a group's journal stands."""
+    return settings.state_dir / "journal" / f"{group}.log"
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: A secret cannot be read, or the state directory not be used.
+        LinkError: The link cannot be used as configured.
+        MetricsError: The metrics' address cannot be used.
+    """
+    _prepare(settings.state_dir)
+    who = identity()
+    async with _link(settings, who) as link:
+        agent = _Agent(settings, who, link)
+        try:
+            await _until_stopped(agent)
+        finally:
+            agent.close()
+
+
+def _prepare(state_dir: Path) -> None:
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = state_dir / ".writable"
+        probe.write_text("", encoding="ascii")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"{state_dir}: the agent must be able to write here: {error.strerror}; "
+            "mend `state_dir` or its owner"
+        ) from error
+
+
+class _Agent:
+    """A rig with its eyes, its hands and its metrics."""
+
+    def __init__(self, settings: Settings, who: Identity, link: AgentLink) -> None:
+        gpus = tuple(gpu for group in settings.groups for gpu in group.gpus)
+        self._telemetry = Telemetry(
+            settings.gpu,
+            gpus,
+            host=hosts.Host(settings.state_dir, rig_clock),
+            rig_time_s=rig_clock,
+            workloads=self._readings,
+        )
+        self._who = who
+        self._rig = Rig(
+            settings,
+            who,
+            Equipment(
+                link=link,
+                journals={
+                    g.name: FileJournal(journal_path(settings, g.name)) for g in settings.groups
+                },
+                drivers=drivers(ProcessLauncher(settings.state_dir)),
+                probe=self._telemetry,
+                tuner=Untuned(),
+                sampler=self._telemetry,
+                rng=random.Random(),
+            ),
+        )
+        self._record = SwitchRecord()
+        self._rig.on_outcome(self._record.add)
+        self._metrics = MetricsServer(
+            settings.metrics.host,
+            settings.metrics.port,
+            AgentMetrics(self._snapshot).render,
+            self._telemetry.settled.is_set,
+        )
+        host = (
+            f"[{settings.metrics.host}]" if ":" in settings.metrics.host else settings.metrics.host
+        )
+        self._rig.uplink.metrics_url = f"http://{host}:{self._metrics.port}/metrics"
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self._metrics.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._telemetry.run(), name="telemetry")
+            tasks.create_task(self._rig.run(), name="rig")
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self._metrics.close()
+
+    def _readings(self) -> tuple[model.WorkloadReading, ...]:
+        return self._rig.readings()
+
+    def _snapshot(self) -> AgentSnapshot:
+        uplink, health = self._rig.uplink, self._telemetry.health()
+        counts = uplink.counts
+        return AgentSnapshot(
+            version=self._who.version,
+            rig_time_s=rig_clock(),
+            sample=self._telemetry.latest(),
+            sample_age_s=health.age_s,
+            collector_restarts=health.restarts,
+            collectors_abandoned=health.abandoned,
+            groups=uplink.statuses(),
+            outcomes=self._record.outcomes(),
+            phase_times=self._record.phase_times(),
+            lease_left_s=uplink.lease_left_s,
+            connected=uplink.heard,
+            link=LinkCounts(sent=counts.sent, received=counts.received, refused=counts.refused),
+        )
+
+
+class SwitchRecord:
+    """What the outcomes since the agent's start add up to."""
+
+    def __init__(self) -> None:
+        self._results: Counter[tuple[str, model.Result]] = Counter()
+        self._visits: Counter[tuple[str, model.Phase]] = Counter()
+        self._seconds: dict[tuple[str, model.Phase], float] = {}
+
+    def add(self, group: str, outcome: model.Outcome) -> None:
+        """Count one more."""
+        self._results[group, outcome.result] += 1
+        for phase, seconds in outcome.phase_s:
+            self._visits[group, phase] += 1
+            self._seconds[group, phase] = self._seconds.get((group, phase), 0.0) + seconds
+
+    def outcomes(self) -> tuple[OutcomeCount, ...]:
+        """By group and result."""
+        return tuple(OutcomeCount(*key, count) for key, count in sorted(self._results.items()))
+
+    def phase_times(self) -> tuple[PhaseTime, ...]:
+        """By group and phase."""
+        visits = sorted(self._visits.items())
+        return tuple(PhaseTime(*key, count, self._seconds[key]) for key, count in visits)
+
+
+@asynccontextmanager
+async def _link(settings: Settings, who: Identity) -> AsyncIterator[AgentLink]:
+    if settings.link.zeromq is not None:
+        way = settings.link.zeromq
+        link = await zeromq.open_agent(
+            endpoint=way.endpoint,
+            server_key=way.server_key,
+            secret_key=_secret(way.secret_key_file),
+        )
+    else:
+        assert settings.link.mqtt is not None
+        broker = settings.link.mqtt
+        gone = messages.Up(settings.rig, who.boot_id, who.run_id, who.clock(), messages.Gone())
+        link = await mqtt.open_agent(
+            url=broker.url,
+            rig=settings.rig,
+            username=broker.username or settings.rig,
+            password=_secret(broker.password_file) if broker.password_file else "",
+            ca_file=broker.ca_file,
+            will=codec.encode_up(gone),
+        )
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+def _secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+async def _until_stopped(agent: _Agent) -> None:
+    """Work until a signal comes, then leave in order."""
+    work = asyncio.create_task(agent.run(), name="agent")
+    loop = asyncio.get_running_loop()
+    stop: Callable[[], bool] = work.cancel
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    log = logs.get("agent")
+    log.info("running", version=importlib.metadata.version("rigshift"))
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("stopped; workloads go on")

@@ -1,0 +1,149 @@
+"""Admits a rig to the fleet: makes its keys, remembers it, and writes its configuration."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from controller import keys
+from controller.core.model import RigRecord
+from controller.ports import Store
+from controller.settings import Settings
+from wire import zeromq
+from wire.configfile import ConfigError
+
+HINT = """\
+# Configuration of rig {rig}, made by `rigshift-controller enroll`.
+#
+# 1. Copy this folder to the rig, readable by the agent's user only.
+# 2. List under `groups` the GPUs that are switched together and all that may ever run on them;
+#    `rigshift-agent telemetry --once` shows the UUIDs. An example stands at the end.
+# 3. rigshift-agent check-config --config agent.yaml
+# 4. rigshift-agent run --config agent.yaml
+"""
+
+EXAMPLE = """
+# groups:
+#   - name: g0
+#     gpus: [GPU-11111111-2222-3333-4444-555555555555]
+#     offline: keep            # or idle, or safe with safe_workload
+#     workloads:
+#       - name: etc
+#         kind: mining
+#         driver: xmrig
+#         command: [/opt/miner/xmrig, --config, /etc/miner/etc.json]
+#         api_url: http://127.0.0.1:18080
+#       - name: llama
+#         kind: inference
+#         driver: openai
+#         command: [/opt/vllm/bin/vllm, serve, my/model, --port, "18000"]
+#         api_url: http://127.0.0.1:18000
+#         model: my/model
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What enrolling a rig made."""
+
+    record: RigRecord
+    folder: Path
+    """`agent.yaml` and the rig's secret."""
+    broker_note: str
+    """What the broker's operator must add; empty over ZeroMQ."""
+
+
+def enroll(
+    settings: Settings, store: Store, record: RigRecord, folder: Path, endpoint: str
+) -> Enrolled:
+    """Admit a rig.
+
+    Args:
+        settings: The controller's own.
+        store: Where the rig is remembered.
+        record: The rig; its key is filled in here.
+        folder: Where its configuration is written; must not exist.
+        endpoint: Address of the controller for the rig; empty: from the settings.
+
+    Raises:
+        ConfigError: The rig is known already, its site or class is not, or the folder exists.
+        StoreError: It could not be remembered; nothing was admitted.
+    """
+    _check(settings, store, record)
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}; name another with --out") from error
+    own = keys.load(settings.state_dir)
+    link, public_key, note = _credentials(settings, record.rig, folder, own, endpoint)
+    document = {
+        "rig": record.rig,
+        "state_dir": f"/var/lib/rigshift/{record.rig}",
+        "order_key": own.signer.public_key,
+        "link": link,
+        "groups": [],
+    }
+    text = HINT.format(rig=record.rig) + yaml.safe_dump(document, sort_keys=False) + EXAMPLE
+    keys.write_secret(folder / "agent.yaml", text)
+    record = RigRecord(
+        rig=record.rig,
+        site=record.site,
+        rig_class=record.rig_class,
+        labels=record.labels,
+        public_key=public_key,
+    )
+    store.put_rig(record)
+    return Enrolled(record, folder, note)
+
+
+def _check(settings: Settings, store: Store, record: RigRecord) -> None:
+    sites = [site.name for site in settings.farm.sites]
+    if record.site not in sites:
+        raise ConfigError(f"site {record.site!r} is not in the farm's settings: {', '.join(sites)}")
+    known = {known.rig: known for known in store.rigs()}.get(record.rig)
+    if known is not None and not known.revoked:
+        raise ConfigError(
+            f"rig {record.rig} is enrolled already; `rigshift-controller revoke {record.rig}` first"
+        )
+
+
+def _credentials(
+    settings: Settings, rig: str, folder: Path, own: keys.Keys, endpoint: str
+) -> tuple[Mapping[str, object], str, str]:
+    """The rig's `link` section, its public key, and what a broker must be told."""
+    if settings.link.mqtt is not None:
+        password = secrets.token_urlsafe(24)
+        keys.write_secret(folder / "mqtt.password", password + "\n")
+        mqtt = settings.link.mqtt
+        section = {
+            "url": endpoint or mqtt.url,
+            "username": rig,
+            "password_file": str((folder / "mqtt.password").absolute()),
+        }
+        if mqtt.ca_file is not None:
+            section["ca_file"] = str(mqtt.ca_file.absolute())
+        return {"mqtt": section}, "", broker_note(rig, folder / "mqtt.password")
+    assert settings.link.zeromq is not None
+    pair = zeromq.generate_keys()
+    keys.write_secret(folder / "curve.key", pair.secret + "\n")
+    section = {
+        "endpoint": endpoint or settings.link.zeromq.endpoint or settings.link.zeromq.listen,
+        "server_key": zeromq.public_key(own.curve_secret),
+        "secret_key_file": str((folder / "curve.key").absolute()),
+    }
+    return {"zeromq": section}, pair.public, ""
+
+
+def broker_note(rig: str, password_file: Path) -> str:
+    """Commands and access-list lines for a Mosquitto broker."""
+    return (
+        f'mosquitto_passwd -b PASSWORD_FILE {rig} "$(cat {password_file})"\n'
+        f"# and in its acl_file:\n"
+        f"user {rig}\n"
+        f"topic write rigshift/v1/{rig}/up\n"
+        f"topic read rigshift/v1/{rig}/down/#\n"
+    )

@@ -1,0 +1,264 @@
+"""Puts a controller together from its settings and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from controller import keys
+from controller.api import app as api
+from controller.api import auth, server
+from controller.core import planner
+from controller.core.model import GroupView, Hold, Plan, Quote
+from controller.desk import LiveDesk
+from controller.dispatch import Dispatch
+from controller.feeds.http import HttpFeed
+from controller.feeds.recorded import RecordedFeed
+from controller.fleet import Fleet
+from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
+from controller.operations import Operations
+from controller.ports import Feed
+from controller.prices import Prices
+from controller.reconciler import Ambience, Reconciler
+from controller.sessions import Sessions
+from controller.settings import ReplaySettings, Settings
+from controller.store.sql import SqlStore
+from wire import logs, mqtt, zeromq
+from wire.configfile import ConfigError
+from wire.transport import FleetLink
+
+OPERATOR = "operator"
+"""Whose token is made when there is none."""
+
+STORE = "controller.db"
+
+
+def price_clock(replay: ReplaySettings | None) -> Callable[[], float]:
+    """Epoch seconds that prices count by: the wall clock, or a replay's."""
+    if replay is None:
+        return time.time
+    begins = replay.prices_from.timestamp()
+    return lambda: begins + (time.time() - replay.began_at) * replay.speed
+
+
+def open_store(settings: Settings) -> SqlStore:
+    """The controller's memory. Raises `StoreError`, `ConfigError`."""
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{settings.state_dir}: {error.strerror}; mend `state_dir`") from error
+    return SqlStore.open(settings.state_dir / STORE)
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: Keys, tokens or a feed cannot be used as configured.
+        StoreError: The store cannot be opened.
+        LinkError: The rigs' address cannot be bound, or the broker's is malformed.
+        ServeError: The API's address cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        store = open_store(settings)
+        stack.callback(store.close)
+        own = keys.load(settings.state_dir)
+        inventory: dict[str, str] = {}
+        link = await stack.enter_async_context(_link(settings, own, inventory))
+        controller = Controller(settings, store, link, own)
+        controller.fleet.on_inventory = lambda: _by_key(inventory, controller.fleet)
+        controller.fleet.refresh()
+        stack.push_async_callback(controller.prices.close)
+        serving = await controller.serve()
+        stack.push_async_callback(serving.close)
+        (settings.state_dir / "api.url").write_text(serving.url + "\n", encoding="utf-8")
+        logs.get("controller").info(
+            "serving", url=serving.url, token_file=str(token_file(settings)), store=STORE
+        )
+        await _until_stopped(controller)
+
+
+def token_file(settings: Settings) -> Path:
+    """Where the API's tokens stand."""
+    return settings.state_dir / "keys" / "api.tokens"
+
+
+class Controller:
+    """All parts of a controller, wired."""
+
+    def __init__(
+        self, settings: Settings, store: SqlStore, link: FleetLink, own: keys.Keys
+    ) -> None:
+        clock = price_clock(settings.replay)
+        speed = settings.replay.speed if settings.replay else 1.0
+        self._settings = settings
+        self._store = store
+        self.sessions = Sessions(link, own.signer, time.monotonic)
+        self.fleet = Fleet(
+            store, self.sessions, settings.fleet, now=time.time, seconds_per_second=speed
+        )
+        self.dispatch = Dispatch(
+            self.fleet,
+            self.sessions,
+            lease_s=settings.lease_s,
+            clock=time.monotonic,
+            stamp=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        self.prices = Prices(
+            _feeds(settings, clock),
+            settings.quotes,
+            clock=clock,
+            interval_s=settings.feed_interval_s,
+        )
+        self.reconciler = Reconciler(
+            fleet=self.fleet,
+            sessions=self.sessions,
+            dispatch=self.dispatch,
+            prices=self.prices,
+            decide=self._decide,
+            ambience=Ambience(
+                wall=time.time,
+                monotonic=time.monotonic,
+                prices=clock,
+                new_id=lambda: uuid.uuid4().hex,
+            ),
+            tick_s=settings.tick_s,
+        )
+        self.switches = SwitchTimes()
+        self.reconciler.on_outcome = self.switches.add
+        self.desk = LiveDesk(self.reconciler, self.fleet, self.sessions, self.prices)
+        self.operations = Operations(
+            self.desk, store, now=time.time, new_id=lambda: uuid.uuid4().hex[:8]
+        )
+
+    async def serve(self) -> server.Server:
+        """Open the HTTP side. Raises `ConfigError` for the tokens, `ServeError` for the rest."""
+        path = token_file(self._settings)
+        if not path.exists():
+            auth.create(path, OPERATOR)
+        exposition = Exposition(self.snapshot)
+        app = api.create_app(self.operations, tokens=auth.load(path), metrics=exposition)
+        own = self._settings.api
+        return await server.serve(app, own.host, own.port, tls=_tls(self._settings))
+
+    async def run(self) -> None:
+        """Poll prices and reconcile until cancelled."""
+        await self.prices.look()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.prices.run(), name="prices")
+            tasks.create_task(self.reconciler.run(), name="reconciler")
+
+    def snapshot(self) -> ControllerSnapshot:
+        """What the metrics say now."""
+        rigs = [rig for rig in self.fleet.records if self.fleet.admitted(rig)]
+        online = sum(self.fleet.online(rig) for rig in rigs)
+        caps = {site.name: site.power_cap_w for site in self._settings.farm.sites}
+        plan, tally = self.reconciler.newest, self.reconciler.tally
+        return ControllerSnapshot(
+            version=importlib.metadata.version("rigshift"),
+            now=price_clock(self._settings.replay)(),
+            rigs_online=online,
+            rigs_offline=len(rigs) - online,
+            views=self.fleet.views(),
+            plan=plan,
+            plan_duration_s=None if plan is None else self.reconciler.plan_s,
+            quotes=self.desk.quotes(),
+            holds=len(self.operations.holds()),
+            switches=self.switches,
+            expected_usd=tally.expected_usd,
+            realized_usd=tally.realized_usd,
+            power_cap_w={name: cap for name, cap in caps.items() if cap is not None},
+            orders_sent=self.dispatch.sent,
+            orders_resent=self.dispatch.resent,
+            frames_refused=self.sessions.counts.refused,
+        )
+
+    def _decide(
+        self,
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Plan:
+        return planner.plan(
+            planner.Situation(
+                views=views,
+                quotes=quotes,
+                holds=holds,
+                policy=self._settings.policy,
+                farm=self._settings.farm,
+                now=now,
+            )
+        )
+
+
+def _feeds(settings: Settings, clock: Callable[[], float]) -> list[Feed]:
+    recorded: list[Feed] = [RecordedFeed(feed, clock) for feed in settings.feeds.recorded]
+    return recorded + [HttpFeed(feed, time.time) for feed in settings.feeds.http]
+
+
+def _by_key(inventory: dict[str, str], fleet: Fleet) -> None:
+    """Which rig a CURVE key belongs to; a revoked rig's belongs to nobody."""
+    inventory.clear()
+    inventory.update(
+        {record.public_key: rig for rig, record in fleet.records.items() if fleet.admitted(rig)}
+    )
+
+
+@asynccontextmanager
+async def _link(
+    settings: Settings, own: keys.Keys, inventory: Mapping[str, str]
+) -> AsyncIterator[FleetLink]:
+    link: FleetLink
+    if settings.link.mqtt is not None:
+        broker = settings.link.mqtt
+        link = await mqtt.open_fleet(
+            url=broker.url,
+            username=broker.username,
+            password=_secret(broker.password_file),
+            ca_file=broker.ca_file,
+        )
+    else:
+        assert settings.link.zeromq is not None
+        link = await zeromq.open_fleet(
+            listen=settings.link.zeromq.listen,
+            secret_key=own.curve_secret,
+            rig_of=inventory.get,
+        )
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+def _secret(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: the broker's password cannot be read: {error}") from error
+
+
+def _tls(settings: Settings) -> server.Tls | None:
+    cert, key = settings.api.tls_cert_file, settings.api.tls_key_file
+    return server.Tls(cert_file=cert, key_file=key) if cert and key else None
+
+
+async def _until_stopped(controller: Controller) -> None:
+    """Work until a signal comes, then leave in order."""
+    work = asyncio.create_task(controller.run(), name="controller")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        logs.get("controller").info("stopped")

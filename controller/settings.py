@@ -1,0 +1,133 @@
+"""The controller's configuration file, read once, validated once, frozen."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from controller.core import farm as farms
+from controller.core import plausibility
+from controller.core import policy as policies
+from controller.core.farm import FarmSettings
+from controller.core.plausibility import QuoteRules
+from controller.core.policy import PolicySettings
+from controller.feeds.settings import FeedsSettings
+from controller.fleet import FleetSettings
+from wire import configfile
+from wire.configfile import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """The HTTP endpoint for operators, Prometheus and the console."""
+
+    host: str = "127.0.0.1"
+    port: int = 9700
+    """0: any free port; the chosen one stands in `api.url` under `state_dir`."""
+    tls_cert_file: Path | None = None
+    """PEM; needed, with the key, to listen off loopback."""
+    tls_key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroMqSettings:
+    """Rigs connect straight to this controller; the embedded default."""
+
+    listen: str = "tcp://127.0.0.1:9701"
+    """Address to bind; CURVE authenticates and encrypts whoever connects."""
+    endpoint: str = ""
+    """Address that enrolled rigs are told; empty: the same as `listen`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings:
+    """Rigs and controller meet at a broker; for many sites."""
+
+    url: str
+    """`mqtts://host:port`, or `mqtt://` on loopback only."""
+    username: str = "controller"
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettings:
+    """How rigs reach the controller: exactly one transport."""
+
+    zeromq: ZeroMqSettings | None = None
+    mqtt: MqttSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySettings:
+    """Recorded prices pass at a chosen speed; for demos and rehearsals only."""
+
+    prices_from: datetime
+    """Instant of the recordings at which the replay begins, with its zone."""
+    began_at: float
+    """Wall clock at which it began, epoch seconds: a restarted controller goes on from there."""
+    speed: float = 1.0
+    """Seconds of prices per second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a controller is told."""
+
+    state_dir: Path
+    """Store, keys and the API's token; must survive a reboot, and be backed up."""
+    farm: FarmSettings
+    quotes: dict[str, QuoteRules]
+    """When to believe each series."""
+    link: LinkSettings = field(default_factory=lambda: LinkSettings(zeromq=ZeroMqSettings()))
+    api: ApiSettings = field(default_factory=ApiSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    feeds: FeedsSettings = field(default_factory=FeedsSettings)
+    fleet: FleetSettings = field(default_factory=FleetSettings)
+    replay: ReplaySettings | None = None
+    tick_s: float = 10.0
+    """At least this often the fleet is planned anew."""
+    feed_interval_s: float = 10.0
+    """Pause between two looks at a feed; each feed has its own limit besides."""
+    lease_s: float = 300.0
+    """After this silence a rig follows its own offline policy."""
+
+
+def load(path: Path) -> Settings:
+    """Read, validate and cross-check a controller's file. Raises `ConfigError`."""
+    settings = configfile.load(path, Settings)
+    problem = next(problems(settings), None)
+    if problem is not None:
+        raise ConfigError(f"{path}: {problem}")
+    return settings
+
+
+def problems(settings: Settings) -> Iterator[str]:
+    """What each value alone cannot show; each one sentence."""
+    link, api = settings.link, settings.api
+    if (link.zeromq is None) == (link.mqtt is None):
+        yield "link: name exactly one transport, `zeromq` or `mqtt`"
+    if not _loopback(api.host) and (api.tls_cert_file is None or api.tls_key_file is None):
+        yield (
+            f"api: {api.host} is not loopback, and the API carries a token; "
+            "give `tls_cert_file` and `tls_key_file`, or listen on 127.0.0.1"
+        )
+    for series, rules in settings.quotes.items():
+        yield from (f"quotes: {text}" for text in plausibility.problems(series, rules))
+    yield from (f"policy: {text}" for text in policies.problems(settings.policy))
+    yield from (f"farm: {text}" for text in farms.problems(settings.farm, settings.quotes))
+    for name, value in (("tick_s", settings.tick_s), ("lease_s", settings.lease_s)):
+        if value <= 0:
+            yield f"{name}: must be above 0, not {value:g}"
+    if settings.replay is not None and settings.replay.prices_from.tzinfo is None:
+        yield "replay: prices_from: write the zone too, e.g. 2026-03-02T00:00:00Z"
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
