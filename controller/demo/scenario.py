@@ -22,6 +22,9 @@ SPEED = 1200.0
 TICK_S = 300.0
 """Price seconds between two looks at the prices."""
 
+SWITCH_USD = 0.002
+"""Dollars that a switch costs besides time: wear, lost shares, cold caches. Assumed."""
+
 GROUPS_PER_SITE = 6
 GPUS_PER_GROUP = 2
 

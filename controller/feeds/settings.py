@@ -1,10 +1,13 @@
 """Feeds as the controller's configuration file describes them. Unknown keys are errors.
 
-Only shapes and defaults stand here; what a value alone cannot show is checked where it is used.
+Units, paths and secrets are checked by the feed that uses them, when it is made.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -131,3 +134,19 @@ class FeedsSettings:
 
     recorded: tuple[RecordedFeedSettings, ...] = ()
     http: tuple[HttpFeedSettings, ...] = ()
+
+
+def problems(feeds: FeedsSettings) -> Iterator[str]:
+    """What in these settings cannot be meant; each one sentence."""
+    names = Counter([*(feed.name for feed in feeds.recorded), *(feed.name for feed in feeds.http)])
+    yield from (f"feed {name!r} stands twice; rename one" for name, n in names.items() if n > 1)
+    for recorded in feeds.recorded:
+        if not recorded.files:
+            yield f"feed {recorded.name}: files: name at least one"
+    for http in feeds.http:
+        if not http.fields:
+            yield f"feed {http.name}: fields: name at least one"
+        if not (0 < http.interval_s < math.inf and 0 < http.timeout_s < math.inf):
+            yield f"feed {http.name}: `interval_s` and `timeout_s` must be above 0"
+        if http.bytes_max < 1:
+            yield f"feed {http.name}: `bytes_max` must be above 0"

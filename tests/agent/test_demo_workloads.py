@@ -13,13 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.demo.engine import BusyError, Engine
-from agent.demo.miner import Miner
+from agent.drivers.command import MARKER
 from agent.drivers.http import Endpoint
 from agent.gpu import simulated
 from tests.parts import programs
 from tests.parts.programs import free_port, until
-from tests.sim import clock
 
 TIMEOUT_S = 30.0
 
@@ -70,6 +68,17 @@ def test_claims_its_gpus_until_told_to_end(tmp_path: Path, name: str) -> None:
     assert finish(process) == (0, "")
     assert simulated.claims(tmp_path / "gpus", "B") == ()
     assert simulated.double_occupancies(tmp_path / "gpus") == 0
+
+
+def test_claims_under_the_name_that_its_agent_gave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MARKER, f"{tmp_path}/processes/g.w.json")
+    process = launch("miner", free_port(), tmp_path)
+    (claim,) = simulated.claims(tmp_path / "gpus", "A")
+    assert claim.workload == "g.w"
+    process.terminate()
+    finish(process)
 
 
 @pytest.mark.parametrize("name", ["miner", "inference"])
@@ -203,20 +212,6 @@ def test_a_pause_ends_self_made_demand(tmp_path: Path) -> None:
     assert finish(process) == (0, "")
 
 
-def test_miner_grows_shares_only_while_it_works() -> None:
-    now = [0.0]
-    miner = Miner(token="", hashrate_hps=7.0, start_s=10, share_interval_s=5, clock=lambda: now[0])
-
-    def look(at_s: float) -> tuple[object, object, object]:
-        now[0] = at_s
-        said = json.loads(json.dumps(miner.summary()))
-        return said["results"]["shares_good"], said["hashrate"]["total"], said["paused"]
-
-    assert look(10) == (0, [None, None, None], False)
-    assert look(25) == (3, [7.0, None, None], False)
-    assert look(80) == (14, [7.0, 7.0, None], False)
-
-
 @pytest.mark.parametrize(("given", "status"), [("", 401), ("wrong", 403), ("secret", 200)])
 def test_miner_asks_for_its_token_and_can_be_paused(
     tmp_path: Path, given: str, status: int
@@ -237,38 +232,6 @@ def test_miner_asks_for_its_token_and_can_be_paused(
     asyncio.run(scenario())
     process.terminate()
     finish(process)
-
-
-def test_engine_lets_requests_wait_and_refuses_too_many() -> None:
-    async def scenario() -> None:
-        engine = Engine(tokens_per_s=10, slots=2)
-        loop = asyncio.get_running_loop()
-        requests = [asyncio.create_task(engine.generate(20)) for _ in range(66)]
-        await asyncio.sleep(1)
-        assert (engine.running, engine.waiting, engine.tokens_total()) == (2, 64, 20)
-        with pytest.raises(BusyError):
-            await engine.generate(1)
-        await asyncio.gather(*requests)
-        assert round(loop.time(), 6) == 66
-        assert (engine.tokens_total(), engine.succeeded) == (66 * 20, 66)
-
-    clock.run(scenario())
-
-
-def test_engine_is_idle_only_when_nothing_is_about_to_run() -> None:
-    async def scenario() -> None:
-        engine = Engine(tokens_per_s=10, slots=1)
-        requests = [asyncio.create_task(engine.generate(10)) for _ in range(3)]
-        await asyncio.sleep(0)
-        await engine.idle()
-        assert all(request.done() for request in requests)
-        late = asyncio.create_task(engine.generate(10))
-        await engine.pause()
-        assert not late.done()
-        await engine.resume()
-        await late
-
-    clock.run(scenario())
 
 
 def test_a_broken_request_is_answered_not_fatal(tmp_path: Path) -> None:

@@ -15,22 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.workload import Workload
 from agent.drivers import proc
 from agent.drivers import record as records
 from agent.drivers.process import ProcessLauncher
 from agent.drivers.record import Record
 from agent.ports import DriverError
 from tests.parts import programs
-from tests.parts.programs import SLEEPER, shell, until
-
-GRACE_S = 30.0
+from tests.parts.programs import GRACE_S, SLEEPER, record_path, shell, until
 
 AGENT = """
 import asyncio, sys
 from pathlib import Path
 from agent.drivers.process import ProcessLauncher
-from tests.parts.programs import shell
+from tests.parts.programs import GRACE_S, SLEEPER, pid_of, record_path, shell, until
 
 async def main():
     await ProcessLauncher(Path(sys.argv[1])).start(shell(sys.argv[2]))
@@ -51,21 +48,10 @@ time.sleep(1000)
 """
 
 
-@pytest.fixture(autouse=True)
-def _swept(tmp_path: Path) -> Iterator[None]:
-    with programs.swept(tmp_path):
-        yield
-
-
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[ProcessLauncher]:
-    launcher = ProcessLauncher(tmp_path, orphan_grace_s=0.1)
-    yield launcher
-    launcher.close()
-
-
-def record(tmp_path: Path, workload: Workload) -> Path:
-    return tmp_path / "processes" / f"{workload.key}.json"
+    with programs.launching(tmp_path) as launcher:
+        yield launcher
 
 
 @pytest.fixture
@@ -109,7 +95,7 @@ def test_finds_it_without_a_usable_record(
 
     async def scenario() -> None:
         await launcher.start(workload)
-        path = record(tmp_path, workload)
+        path = record_path(tmp_path, workload)
         pid = records.load(path)
         assert pid is not None
         path.unlink()
@@ -141,7 +127,7 @@ def test_a_reused_pid_is_not_taken_for_the_workload(
         boot_id="another" if lie == "other boot" else proc.boot_id(),
         command=(),
     )
-    path = record(tmp_path, workload)
+    path = record_path(tmp_path, workload)
     path.parent.mkdir()
     path.write_text(json.dumps(asdict(saved)))
 
@@ -166,7 +152,7 @@ def test_finds_a_server_that_wiped_its_environment(
     async def scenario() -> None:
         await launcher.start(workload)
         await until(lambda: wiped.exists() and wiped.read_text() == "wiped")
-        saved = records.load(record(tmp_path, workload))
+        saved = records.load(record_path(tmp_path, workload))
         assert saved is not None
         assert proc.environment(saved.pid) == ()
         adopter = ProcessLauncher(tmp_path)
@@ -189,7 +175,7 @@ def test_finds_a_wiped_worker_whose_main_process_has_gone(
     async def scenario() -> None:
         await launcher.start(workload)
         await until(lambda: wiped.exists() and wiped.read_text() == "wiped")
-        saved = records.load(record(tmp_path, workload))
+        saved = records.load(record_path(tmp_path, workload))
         assert saved is not None
         worker = int((tmp_path / "child").read_text())
         os.kill(saved.pid, signal.SIGKILL)
@@ -211,7 +197,7 @@ def test_an_earlier_look_keeps_a_worker_known(tmp_path: Path, launcher: ProcessL
         await until(lambda: child.exists() and child.read_text().endswith("\n"))
         worker = int(child.read_text())
         assert await launcher.alive(workload)
-        saved = records.load(record(tmp_path, workload))
+        saved = records.load(record_path(tmp_path, workload))
         assert saved is not None
         os.kill(saved.pid, signal.SIGKILL)
         await until(lambda: proc.look(saved.pid) is None)

@@ -12,11 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agent.core.workload import Workload
-from agent.drivers import proc
+from agent.drivers import proc, record
 from agent.drivers.command import MARKER
+from agent.drivers.process import ProcessLauncher
 from wire.model import Kind
 
 LOOK_S = 0.01
+
+GRACE_S = 30.0
+"""For a stop; long enough that no test depends on it."""
 
 SLEEPER = "exec sleep 1000"
 IGNORES_TERM = 'trap "" TERM; : > {dir}/ready; while :; do sleep 1000; done'
@@ -57,6 +61,30 @@ def running(pid: int) -> bool:
     """Whether this process holds anything."""
     process = proc.look(pid)
     return process is not None and not process.dead
+
+
+def record_path(state_dir: Path, workload: Workload) -> Path:
+    return state_dir / "processes" / f"{workload.key}.json"
+
+
+def log_path(state_dir: Path, workload: Workload) -> Path:
+    return state_dir / "processes" / f"{workload.key}.log"
+
+
+def pid_of(state_dir: Path, workload: Workload) -> int:
+    """Its main process, by its record."""
+    saved = record.load(record_path(state_dir, workload))
+    assert saved is not None
+    return saved.pid
+
+
+@contextmanager
+def launching(state_dir: Path) -> Iterator[ProcessLauncher]:
+    """A launcher that is patient with nothing, and whose programs all end with it."""
+    with swept(state_dir):
+        launcher = ProcessLauncher(state_dir, orphan_grace_s=0.1)
+        yield launcher
+        launcher.close()
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import ipaddress
 import logging
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,6 +32,9 @@ KEEPALIVE_S = 30
 
 ANSWER_MAX_S = 5.0
 """A broker that has not answered by then is taken for dead."""
+
+FAREWELL_MAX_S = 0.2
+"""How long a broker that never answered may take to be told goodbye."""
 
 _PORTS = {"mqtts": 8883, "mqtt": 1883}
 
@@ -70,6 +75,24 @@ class Login:
         )
         client.pending_calls_threshold = WRITERS + 2
         return client
+
+
+@asynccontextmanager
+async def connected(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
+    """Connect and in the end disconnect. Raises `aiomqtt.MqttError`."""
+    try:
+        await client.__aenter__()
+    except aiomqtt.MqttError:
+        # A broker that took the connection but kept us waiting may still answer, and nobody
+        # would be there to close what aiomqtt has left open.
+        client.timeout = FAREWELL_MAX_S
+        with suppress(aiomqtt.MqttError):
+            await client.__aexit__(None, None, None)
+        raise
+    try:
+        yield client
+    finally:
+        await client.__aexit__(None, None, None)
 
 
 def login(url: str, username: str, password: str, ca_file: Path | None) -> Login:

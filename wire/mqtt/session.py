@@ -99,7 +99,7 @@ class Session(Generic[T]):
         backoff_s = RECONNECT_MIN_S
         while not self._closing.is_set():
             try:
-                async with self._connect() as client:
+                async with broker.connected(self._connect()) as client:
                     await self._subscribe(client)
                     backoff_s = RECONNECT_MIN_S
                     await self._serve(client)

@@ -15,6 +15,9 @@ RECONNECT_IVL_MS = 200
 RECONNECT_IVL_MAX_MS = 10_000
 """Back-off, doubling with jitter, while the controller's port does not answer."""
 
+CONNECT_TIMEOUT_MS = 5_000
+"""The kernel alone would wait ever longer for a machine that does not answer at all."""
+
 STALLED_S = 30.0
 """After so long without a connection a new one is made: libzmq gives up for good on a peer that
 breaks its protocol, such as another program that held the controller's port for a while."""
@@ -42,6 +45,7 @@ async def open_agent(*, endpoint: str, server_key: str, secret_key: str) -> Agen
         zmq.CURVE_SECRETKEY: keys.checked(secret_key, "secret key"),
         # Without a connection nothing is queued: it would be stale when it left.
         zmq.IMMEDIATE: 1,
+        zmq.CONNECT_TIMEOUT: CONNECT_TIMEOUT_MS,
         zmq.RECONNECT_IVL: RECONNECT_IVL_MS,
         zmq.RECONNECT_IVL_MAX: RECONNECT_IVL_MAX_MS,
     }
