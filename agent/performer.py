@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -175,7 +176,9 @@ class Performer:
     async def _watch(self, ticket: int, workload: Workload, emit: Emit) -> None:
         driver = self._driver(workload)
         if isinstance(driver, Drainable):
-            await driver.undrain(workload)
+            # A server that will not take work again still runs: that is for its probes to tell.
+            with contextlib.suppress(DriverError):
+                await driver.undrain(workload)
         timer = asyncio.get_running_loop().call_later(HELD_OUT_S, emit, HeldOut(ticket))
         try:
             emit(Exited(ticket, await driver.exited(workload)))

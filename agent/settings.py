@@ -184,6 +184,10 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield "gpu: `source: simulated` needs `simulated_dir`"
     if settings.gpu.source not in ("nvml", "simulated"):
         yield f"gpu.source: {settings.gpu.source!r} is unknown; write `nvml` or `simulated`"
+    if not 0 < settings.gpu.fast_interval_s <= settings.gpu.slow_interval_s:
+        yield "gpu: `fast_interval_s` must be above 0 and at most `slow_interval_s`"
+    if settings.report_interval_s <= 0 or settings.telemetry_interval_s <= 0:
+        yield "`report_interval_s` and `telemetry_interval_s` must be above 0"
     yield from _repeats("groups: name", [group.name for group in settings.groups])
     yield from _repeats("groups: GPU", [gpu for group in settings.groups for gpu in group.gpus])
     for name in [settings.rig, *(group.name for group in settings.groups)]:

@@ -139,11 +139,5 @@ def _credentials(
 
 
 def broker_note(rig: str, password_file: Path) -> str:
-    """Commands and access-list lines for a Mosquitto broker."""
-    return (
-        f'mosquitto_passwd -b PASSWORD_FILE {rig} "$(cat {password_file})"\n'
-        f"# and in its acl_file:\n"
-        f"user {rig}\n"
-        f"topic write rigshift/v1/{rig}/up\n"
-        f"topic read rigshift/v1/{rig}/down/#\n"
-    )
+    """What a Mosquitto broker's operator does for a new rig; the rest is in docs/protocol.md."""
+    return f'mosquitto_passwd -b PASSWORD_FILE {rig} "$(cat {password_file})"'

@@ -29,7 +29,7 @@ class AgentLink(Protocol):
         """Send towards the controller, or drop; never blocks for longer than a second."""
 
     async def receive(self) -> bytes:
-        """Wait for the next frame from the controller."""
+        """Wait for the next frame from the controller; on a closed link for ever."""
 
     async def close(self) -> None:
         """Leave; frames under way may be lost. Calling it twice is harmless."""
@@ -57,7 +57,7 @@ class FleetLink(Protocol):
         """
 
     async def receive(self) -> Received:
-        """Wait for the next frame from any rig."""
+        """Wait for the next frame from any rig; on a closed link for ever."""
 
     async def close(self) -> None:
         """Leave; frames under way may be lost. Calling it twice is harmless."""

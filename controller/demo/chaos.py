@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from controller.demo.cast import Cast
+from controller.demo.cast import CONTROLLER, Cast
 
 PAUSE_S = (2.0, 6.0)
 """Between two kills."""
+
+CONTROLLER_SHARE = 0.25
+"""Of all kills; the controller is one of many, but the one that everything hangs on."""
 
 QUIET_S = 5.0
 """None before the fleet has once stood up."""
@@ -26,7 +29,9 @@ class Chaos:
         if passed_s < self.next_at:
             return ""
         self.next_at = passed_s + self.rng.uniform(*PAUSE_S)
-        victim = self.rng.choice(sorted(cast.parts))
+        agents = sorted(set(cast.parts) - {CONTROLLER})
+        the_one = self.rng.random() < CONTROLLER_SHARE
+        victim = CONTROLLER if the_one else self.rng.choice(agents)
         if not cast.alive(victim):
             return ""
         cast.kill(victim)

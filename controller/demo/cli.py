@@ -19,7 +19,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "workloads that mine and infer nothing, and lets recorded prices pass.",
     )
     parser.add_argument("--rigs", type=_rigs, default=6, help="agents to start (6)")
-    parser.add_argument("--speed", type=float, help="price seconds per second (1200)")
+    parser.add_argument("--speed", type=float, help="price seconds per second (900)")
     parser.add_argument("--for", dest="for_s", type=float, help="seconds to run (until Ctrl-C)")
     parser.add_argument("--headless", action="store_true", help="no live screen, a line at times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary there")

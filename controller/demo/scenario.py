@@ -17,8 +17,8 @@ BEGIN = datetime(2026, 3, 18, 4, tzinfo=UTC)
 END = datetime(2026, 3, 25, 23, tzinfo=UTC)
 """Price time of the last recorded hour."""
 
-SPEED = 1200.0
-"""Price seconds per real second: an hour of prices in three seconds."""
+SPEED = 900.0
+"""Price seconds per real second: an hour of prices in four seconds."""
 TICK_S = 300.0
 """Price seconds between two looks at the prices."""
 

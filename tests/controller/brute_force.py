@@ -54,12 +54,13 @@ def fleets(
     for _ in range(count):
         names = ["north", "south"][: rng.choice([1, 1, 2])]
         yield (
-            {name: _site(rng, GROUPS // len(names), caps=caps, limits=limits) for name in names},
+            {name: site(rng, GROUPS // len(names), caps=caps, limits=limits) for name in names},
             rng.randint(0, 4) if limits else 99,
         )
 
 
-def _site(rng: random.Random, groups: int, *, caps: bool, limits: bool) -> SiteProblem:
+def site(rng: random.Random, groups: int, *, caps: bool, limits: bool) -> SiteProblem:
+    """A random site; caps and limits bind often."""
     candidates = tuple(_candidate(rng, i) for i in range(groups))
     stay_w = sum(c.choices[0].watts(1.0) for c in candidates)
     least_w = sum(min(choice.power_w for choice in c.choices) for c in candidates)

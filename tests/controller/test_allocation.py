@@ -1,8 +1,13 @@
 """The allocation against every possible one, on fleets small enough to try them all."""
 
+from random import Random
+
 import pytest
 
+from controller.core import capacity
 from controller.core.allocation import SiteProblem, allocate
+from controller.core.model import GroupKey
+from controller.core.site_market import Candidate, Choice, Outcome, bid
 from tests.controller import brute_force
 
 FLEETS = 120
@@ -54,3 +59,30 @@ def test_without_a_cap_no_more_move_than_may() -> None:
     for sites, switches in brute_force.fleets(13, FLEETS, caps=False, limits=True):
         result = allocate(sites, switches)
         assert within(sites, {name: result[name].outcome.picks for name in sites}, switches)
+
+
+def test_a_half_seat_goes_to_whom_it_costs_least() -> None:
+    # The second server alone would not serve half busy; with the whole seat of the first it does.
+    first = (Choice(None, -1.0, 0.0), Choice("a", 0.0, 0.0, True, 0.1, 0.0))
+    second = (Choice(None, 0.3, 0.0), Choice("b", 0.0, 0.0, True, 0.5, 0.0))
+    candidates = [
+        Candidate(GroupKey(rig, "all"), menu) for rig, menu in (("x", first), ("y", second))
+    ]
+    outcome = bid(candidates, 1.5, 0.0)
+    assert outcome.picks == (1, 1)
+    assert outcome.shares == (0.5, 1.0)
+
+
+def worth(site: SiteProblem, outcome: Outcome) -> float:
+    return brute_force.value(site, outcome.picks)[0]
+
+
+def test_a_large_site_under_a_cap_loses_less_than_one_group_earns() -> None:
+    rng = Random(5)
+    for _ in range(10):
+        site = brute_force.site(rng, 200, caps=True, limits=False)
+        outcome, price = capacity.fit(site.candidates, site.limits)
+        ideal = bid(site.candidates, site.limits.demand_groups, price)
+        bound = worth(site, ideal) + price * (site.limits.power_cap_w - ideal.power_w)
+        assert capacity.fits(outcome, site.limits)
+        assert bound - worth(site, outcome) < 0.5 or price == 0.0

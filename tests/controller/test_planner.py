@@ -92,6 +92,19 @@ def test_dwell_keeps_a_group_where_it_was_put() -> None:
     assert decided(view(assigned_at=NOW - 600.0)).chosen == "llama"
 
 
+def test_a_group_that_was_never_assigned_does_not_dwell() -> None:
+    assert decided(view(assigned=None, generation=0, assigned_at=NOW)).chosen == "llama"
+
+
+def test_a_server_that_would_be_busy_at_a_loss_is_not_taken_to_idle() -> None:
+    costly = replace(POLICY, inference_switch=SwitchCost(cost_usd=5.0, duration_s=0.0))
+    prices = {**PRICES, "power": 6.0}
+    idle = planned([view(0, "llama")], {**prices, "demand": 0.0}, policy=costly)
+    assert idle.decisions[0].chosen == "llama"
+    busy = planned([view(0, "llama")], {**prices, "demand": 1.0}, policy=costly)
+    assert busy.decisions[0].chosen is None
+
+
 def test_a_slow_switch_must_pay_back() -> None:
     prices = {**PRICES, "rent": 0.06}
     assert decided(view(), prices).chosen == "llama"

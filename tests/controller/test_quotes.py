@@ -138,6 +138,7 @@ def test_held_ends_in_stale_without_a_value() -> None:
 def test_what_claims_to_come_from_the_future_is_refused(at: float) -> None:
     quote = last([*steady([0.5] * 10), [said(0.4, at)]])
     assert (quote.state, quote.value) == (QuoteState.HELD, 0.5)
+    assert "ahead of now" in quote.reason
 
 
 def test_a_clock_a_little_ahead_buys_no_freshness() -> None:
