@@ -9,6 +9,8 @@ A frame that is too long, malformed, of another version, for another rig or wron
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,6 +19,10 @@ from wire import messages
 from wire.messages import SCHEMA, Down, Up
 from wire.signing import SIGNATURE_BYTES, Signer, Verifier
 from wire.transport import FRAME_BYTES_MAX
+
+
+GENERATION_MAX = 2**53
+"""No controller ever counts this far; the next one must still fit into every store and frame."""
 
 
 class CodecError(Exception):
@@ -77,6 +83,10 @@ def decode_up(frame: bytes) -> Up:
     raw = _decoded(_UP, _fitting(frame))
     _check_schema(raw.schema)
     body = _body(_UP_BODIES, raw.name, raw.body)
+    if not all(map(math.isfinite, (raw.rig_time_s, *_figures(body)))):
+        raise CodecError("the frame holds a number that is none")
+    if not all(0 <= generation <= GENERATION_MAX for generation in _generations(body)):
+        raise CodecError("the frame holds a generation that no controller has given")
     return Up(raw.rig, raw.boot_id, raw.run_id, raw.rig_time_s, body)
 
 
@@ -103,7 +113,30 @@ def decode_down(frame: bytes, verifier: Verifier, rig: str) -> Down:
     if raw.rig != rig:
         raise CodecError(f"the frame is for rig {raw.rig}, not for {rig}")
     body = _body(_DOWN_BODIES, raw.name, raw.body)
+    if not all(map(math.isfinite, (raw.rig_time_s, raw.ttl_s))):
+        raise CodecError("the frame holds a number that is none")
     return Down(raw.rig, raw.boot_id, raw.rig_time_s, raw.ttl_s, body)
+
+
+def _figures(body: messages.UpBody) -> Iterator[float]:
+    """What the controller reckons with: one NaN would spread through the whole fleet's plan."""
+    match body:
+        case messages.Hello(groups=groups):
+            yield from (w.power_w or 0.0 for group in groups for w in group.workloads)
+        case messages.StateReport(groups=statuses):
+            yield from (status.since_s for status in statuses)
+        case messages.Telemetry(samples=samples):
+            yield from (sample.at_s for sample in samples)
+        case messages.Outcomes(outcomes=outcomes):
+            yield from (seconds for outcome in outcomes for _, seconds in outcome.phase_s)
+
+
+def _generations(body: messages.UpBody) -> Iterator[int]:
+    match body:
+        case messages.StateReport(groups=statuses):
+            yield from (status.generation for status in statuses)
+        case messages.Outcomes(outcomes=outcomes):
+            yield from (outcome.generation for outcome in outcomes)
 
 
 def _fitting(frame: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,26 +32,39 @@ def load(path: Path, kind: type[T]) -> T:
     """Read and validate one file.
 
     Args:
-        path: YAML file.
+        path: YAML file; relative paths in it are relative to its own folder.
         kind: Frozen dataclass or msgspec struct that describes it.
 
     Raises:
         ConfigError: The file is missing, unreadable, no YAML, or does not fit `kind`.
     """
-    return parse(_read(path), kind, name=str(path))
+    return parse(_read(path), kind, name=str(path), base=path.absolute().parent)
 
 
-def parse(text: str, kind: type[T], *, name: str) -> T:
-    """Validate YAML `text`; `name` is what errors call it. Raises `ConfigError`."""
+def parse(text: str, kind: type[T], *, name: str, base: Path | None = None) -> T:
+    """Validate YAML `text`.
+
+    Args:
+        text: The document.
+        kind: As for `load`.
+        name: What errors call it.
+        base: Folder that relative paths are relative to; none: they stay as they are.
+
+    Raises:
+        ConfigError: It is no YAML, or does not fit `kind`.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        if root is not None:
+            _refuse_duplicates(root, name)
+    except (yaml.YAMLError, ValueError) as error:
+        # A date such as 2026-02-30 gives a plain `ValueError`.
         raise ConfigError(f"{name}: not valid YAML: {error}") from error
-    if root is not None:
-        _refuse_duplicates(root, name)
+    except RecursionError as error:
+        raise ConfigError(f"{name}: nested too deeply, or an anchor holds itself") from error
     try:
-        settings = msgspec.convert(data, kind, dec_hook=_decode)
+        settings = msgspec.convert(data, kind, dec_hook=partial(_decode, base or Path()))
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), root, name)) from error
     if unknown := next(_unknown_keys(data, settings, "$"), None):
@@ -75,13 +89,13 @@ def _unknown_keys(data: object, settings: object, path: str) -> Iterator[str]:
             yield from _unknown_keys(value, setting, f"{path}[{index}]")
 
 
-def _decode(kind: type, value: object) -> object:
+def _decode(base: Path, kind: type, value: object) -> object:
     """Types that YAML has no word for."""
     if kind is not Path:
         raise NotImplementedError(f"settings cannot hold {kind.__name__}")
     if not isinstance(value, str):
         raise TypeError(f"Expected a path, got `{value!r}`")
-    return Path(value)
+    return base / value
 
 
 def _read(path: Path) -> str:

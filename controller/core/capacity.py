@@ -7,7 +7,6 @@ is given back, best first. Choosing whole groups under a cap is a knapsack: this
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from controller.core.site_market import Candidate, Limits, Outcome, bid, settle
@@ -54,8 +53,10 @@ def fit(candidates: Sequence[Candidate], limits: Limits) -> tuple[Outcome, float
 def _filled(
     candidates: Sequence[Candidate], limits: Limits, below: Outcome, above: Outcome
 ) -> Outcome:
-    """As much of the way from `below` up to `above` as the cap allows, best groups first."""
-    order = _upgrades(candidates, below, above)
+    """As much of the way from `below` up to `above` as the cap allows."""
+    # At so exact a price all that differ gain the same per watt; who need not move comes first.
+    differing = (i for i, pick in enumerate(below.picks) if pick != above.picks[i])
+    order = sorted(differing, key=lambda i: above.picks[i] != 0)
     fewest, most, best = 0, len(order), below
     while fewest < most:
         count = (fewest + most + 1) // 2
@@ -69,19 +70,6 @@ def _filled(
         if fits(outcome, limits):
             best = outcome
     return best
-
-
-def _upgrades(candidates: Sequence[Candidate], below: Outcome, above: Outcome) -> list[int]:
-    """Groups that differ, by what they gain per watt; of equals those that need not move first."""
-
-    def rank(i: int) -> tuple[float, bool]:
-        choices = candidates[i].choices
-        thrifty, dear = choices[below.picks[i]], choices[above.picks[i]]
-        watts = dear.watts(above.shares[i]) - thrifty.watts(below.shares[i])
-        gain = dear.value(above.shares[i], 0.0) - thrifty.value(below.shares[i], 0.0)
-        return (-gain / watts if watts > 0.0 else -math.inf, above.picks[i] != 0)
-
-    return sorted((i for i, pick in enumerate(below.picks) if pick != above.picks[i]), key=rank)
 
 
 def _upgraded(

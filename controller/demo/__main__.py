@@ -83,6 +83,8 @@ class _Demo:
             watch = Observer(self._stage, client)
             with contextlib.suppress(KeyboardInterrupt):
                 self._watch(cast, watch)
+            if self._args.svg:
+                screen.save(self._draw(watch, cast), self._args.svg)
             self._settle(cast, watch)
             return self._sum(cast, watch)
 

@@ -32,6 +32,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         type=Path,
         help="`user password` lines for `controller` and `rig-01` …; without it none is sent",
     )
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the last screen there")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work there and leave it behind")
     parser.set_defaults(run=_run, local=True)
 

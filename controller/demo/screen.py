@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections.abc import Iterable
+from pathlib import Path
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +28,11 @@ COLOURS = {
 
 EVENTS_SHOWN = 6
 REASONS_SHOWN = 5
+
+SVG_COLUMNS = 132
+
+SHARE_USD_MIN = 0.25
+"""A share of less than this says nothing."""
 
 
 def draw(watch: Observer, deaths: int, ticks: SwitchTicks, hint: str) -> RenderableType:
@@ -126,7 +133,7 @@ def _money(watch: Observer, ticks: SwitchTicks) -> Table:
     for head in ("profit so far", "always mine", "always infer", "clairvoyant", "of clairvoyant"):
         table.add_column(head, justify="right")
     profit, best = watch.accounts.profit_usd, watch.clairvoyant_usd(ticks)
-    share = f"{profit / best:.0%}" if best > 0 else "-"
+    share = f"{profit / best:.0%}" if best > SHARE_USD_MIN else "-"
     table.add_row(
         Text(f"${profit:.2f}", style="bold green"),
         f"${watch.always_usd(scenario.MINE, ticks):.2f}",
@@ -135,6 +142,13 @@ def _money(watch: Observer, ticks: SwitchTicks) -> Table:
         share,
     )
     return table
+
+
+def save(drawn: RenderableType, path: Path) -> None:
+    """Write a screen as a picture, SVG."""
+    console = Console(record=True, width=SVG_COLUMNS, file=io.StringIO(), highlight=False)
+    console.print(drawn)
+    console.save_svg(str(path), title="rigshift demo")
 
 
 def clocks(watch: Observer, switch_s: float | None) -> str:

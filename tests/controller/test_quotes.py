@@ -121,6 +121,14 @@ def test_what_is_no_price_is_refused_by_name_and_the_last_price_held(value: floa
         assert part in quote.reason
 
 
+@pytest.mark.parametrize("news", [0.6, 5.0, 0.05])
+def test_what_is_said_again_after_a_silence_must_hold_anew(news: float) -> None:
+    book, now = after(*steady([*[0.5] * 10, news]))
+    now += REVENUE.step_persist_s + REVENUE.stale_after_s
+    book = quotes.observe(book, RULES, [said(news, now)], now)
+    assert quotes.quote(book, RULES, "etc", now).value in (0.5, None)
+
+
 def test_a_source_leaves_quarantine_with_its_next_good_word() -> None:
     ticks = [*steady([0.5] * 10), [said(-1.0, 600.0)], [said(0.5, 660.0)]]
     assert last(ticks).state is QuoteState.FRESH

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -35,7 +36,7 @@ def anchors(document: Path) -> frozenset[str]:
     tokens = tuple(_tokens(document))
     found = set(ANCHOR.findall(document.read_text(encoding="utf-8")))
     seen: Counter[str] = Counter()
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
             slug = _slug(_plain(inline))
             found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)

@@ -25,7 +25,8 @@ class _Jump(selectors.SelectSelector):
         if timeout is None:
             raise DeadlockError
         # Never exactly the time asked for: rounding could leave the timer a hair in the future.
-        self.now_s += max(0.0, timeout) * (1 + 1e-12)
+        if timeout > 0.0:
+            self.now_s += timeout * (1 + 1e-12)
         return []
 
 
@@ -42,18 +43,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run one scenario on a virtual clock of its own."""
+    """Run one scenario on a virtual clock of its own; whatever it leaves running is cancelled."""
     loop = VirtualLoop()
     try:
         return loop.run_until_complete(scenario)
     finally:
-        for task in asyncio.all_tasks(loop):
+        left = asyncio.all_tasks(loop)
+        for task in left:
             task.cancel()
-        loop.run_until_complete(_drained(loop))
+        loop.run_until_complete(_drained(left))
         loop.close()
 
 
-async def _drained(loop: VirtualLoop) -> None:
-    others = asyncio.all_tasks(loop) - {asyncio.current_task()}
-    if others:
-        await asyncio.gather(*others, return_exceptions=True)
+async def _drained(left: set[asyncio.Task[Any]]) -> None:
+    if left:
+        await asyncio.gather(*left, return_exceptions=True)
