@@ -75,6 +75,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     config = settings.load(options.config)
+    service.check(config)
     print(f"{options.config}: good. rig {config.rig}, state in {config.state_dir}")
     for group in config.groups:
         names = ", ".join(workload.name for workload in group.workloads) or "nothing"

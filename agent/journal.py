@@ -2,12 +2,15 @@
 
 Write, flush, fsync, only then return. A torn last line is what a power cut leaves and is ignored;
 damage anywhere else means the file cannot be believed, and the group starts by emptying its GPUs.
+Reading changes nothing: another process may look while an agent writes.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,6 +43,8 @@ class FileJournal:
         self._path = path
         self._file: BinaryIO | None = None
         self._lines = 0
+        self._whole_bytes: int | None = None
+        """Where the last whole line ends, if a torn one may follow it."""
 
     def append(self, state: State) -> None:
         """See `agent.ports.Journal`."""
@@ -64,8 +69,7 @@ class FileJournal:
         whole, _, torn = raw.rpartition(b"\n")
         lines = whole.split(b"\n") if whole else []
         self._lines = len(lines)
-        if torn:
-            self._drop_torn(len(raw) - len(torn))
+        self._whole_bytes = len(raw) - len(torn) if torn else None
         if not lines:
             return None
         return self._newest(lines)
@@ -84,30 +88,33 @@ class FileJournal:
         except ValueError as error:
             return recovery.unknown(f"{self._path} cannot be believed: {error}")
 
-    def _drop_torn(self, size: int) -> None:
-        """A later line must not be glued to the torn one."""
-        try:
-            os.truncate(self._path, size)
-        except OSError as error:
-            raise JournalError(f"{self._path} cannot be mended: {error.strerror}") from error
-
     def _append(self, line: bytes) -> None:
+        file = self._opened()
+        start = file.tell()
+        try:
+            # A short write on a full disk must not leave half a line before the next one.
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            self._whole_bytes = start
+            with suppress(OSError):
+                os.ftruncate(file.fileno(), start)
+            raise
+        self._lines += 1
+
+    def _opened(self) -> BinaryIO:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             new = not self._path.exists()
+            if self._whole_bytes is not None and not new:
+                # The next line must not be glued to a torn one.
+                os.truncate(self._path, self._whole_bytes)
+            self._whole_bytes = None
             self._file = self._path.open("ab", buffering=0)
             if new:
                 _sync_directory(self._path.parent)
-        start = self._file.tell()
-        try:
-            # A short write on a full disk must not leave half a line before the next one.
-            if self._file.write(line) != len(line):
-                raise OSError(28, "No space left on device")
-            os.fsync(self._file.fileno())
-        except OSError:
-            os.ftruncate(self._file.fileno(), start)
-            raise
-        self._lines += 1
+        return self._file
 
     def _rewrite(self, line: bytes) -> None:
         fresh = self._path.with_suffix(".new")
@@ -119,17 +126,16 @@ class FileJournal:
         fresh.replace(self._path)
         _sync_directory(self._path.parent)
         self._lines = 1
+        self._whole_bytes = None
 
 
 class MemoryJournal:
-    """A journal for simulation and tests: durable as long as the object lives.
-
-    `fails` is asked before each append; an answer is the reason why the disk refuses.
-    """
+    """A journal for simulation and tests: durable as long as the object lives."""
 
     def __init__(self) -> None:
         self.states: list[State] = []
         self.refusal: str | None = None
+        """Why the disk refuses to write, if it does."""
 
     def append(self, state: State) -> None:
         """See `agent.ports.Journal`."""
@@ -152,7 +158,7 @@ def _encode(state: State) -> bytes:
 def _payload(line: bytes) -> bytes:
     checksum, _, payload = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(payload):
-        raise ValueError("a line in the middle has a wrong checksum")
+        raise ValueError("a line has a wrong checksum")
     return payload
 
 

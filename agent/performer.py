@@ -23,7 +23,7 @@ from agent.core.model import (
     Vacate,
     Watch,
 )
-from agent.core.workload import Workload
+from agent.core.workload import Deadlines, Workload
 from agent.ports import Drainable, Driver, DriverError, GpuProbe, TuneError, Tuner
 from agent.settings import GpuSettings, GroupSettings
 
@@ -77,8 +77,9 @@ class Performer:
                 emit(await self._attempt(effect))
 
     async def _attempt(self, effect: Effect) -> Event:
-        deadline_s, work = self._work(effect)
+        deadline_s = 0.0
         try:
+            deadline_s, work = self._work(effect)
             async with asyncio.timeout(deadline_s):
                 await work
         except TimeoutError:
@@ -89,13 +90,14 @@ class Performer:
 
     def _work(self, effect: Effect) -> tuple[float, Awaitable[None]]:
         """The deadline in seconds and the work itself."""
+        # A group that may run nothing can still have to be emptied.
+        every = [w.deadlines for w in self._group.workloads] or [Deadlines()]
         if isinstance(effect, Stop):
-            longest_s = max((w.deadlines.stop_s for w in self._group.workloads), default=0.0)
-            return longest_s, self._stop()
+            return max(limits.stop_s for limits in every), self._stop()
         if isinstance(effect, Vacate):
-            longest_s = max((w.deadlines.vacate_s for w in self._group.workloads), default=0.0)
+            longest_s = max(limits.vacate_s for limits in every)
             return longest_s + BACKOFF_MAX_S, self._vacate(effect.restarts, longest_s)
-        workload = self._workloads[effect.workload]
+        workload = self._listed(effect.workload)
         limits = workload.deadlines
         driver = self._driver(workload)
         match effect:
@@ -111,13 +113,26 @@ class Performer:
                 return limits.probe_s, self._prove(driver, workload)
         raise AssertionError(effect)
 
+    def _listed(self, name: str) -> Workload:
+        """Raises `DriverError`: the journal may name what has left the rig's file since."""
+        if name not in self._workloads:
+            raise DriverError(f"{name} is no longer on this rig's list for the group")
+        return self._workloads[name]
+
     async def _drain(self, driver: Driver, workload: Workload) -> None:
         if isinstance(driver, Drainable):
             await driver.drain(workload)
 
     async def _stop(self) -> None:
         """Everything of this group, known to the journal or not."""
-        await asyncio.gather(*(self._stop_one(workload) for workload in self._group.workloads))
+        endings = await asyncio.gather(
+            *(self._stop_one(workload) for workload in self._group.workloads),
+            return_exceptions=True,
+        )
+        # One that cannot be stopped must not save the others, nor leave them half stopped.
+        for error in endings:
+            if error is not None:
+                raise error
 
     async def _stop_one(self, workload: Workload) -> None:
         driver = self._driver(workload)

@@ -13,7 +13,10 @@ from wire import logs
 from wire.model import Outcome
 
 QUEUE_MAX = 256
-"""Events waiting for a group; more are dropped, and every sender repeats."""
+"""Events waiting for a group; more are dropped, for whoever posts from outside repeats.
+
+What an effect came to is never dropped: nobody would say it again.
+"""
 
 JOURNAL_RETRY_S = 2.0
 """After a refused journal line; a full disk does not empty itself faster."""
@@ -47,15 +50,17 @@ class Reactor:
         self._performer = performer
         self._clock = clock
         self._changed = changed
-        self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_MAX)
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._deferred: set[Event] = set()
+        """Events that the journal refused and that will be tried again."""
         self._effect: asyncio.Task[None] | None = None
         self._log = logs.get("reactor", group=group)
 
     def post(self, event: Event) -> None:
         """Tell the group a fact; never blocks."""
-        try:
+        if self._queue.qsize() < QUEUE_MAX:
             self._queue.put_nowait(event)
-        except asyncio.QueueFull:
+        else:
             self._log.warning("event dropped", event_type=type(event).__name__)
 
     async def run(self) -> None:
@@ -109,10 +114,20 @@ class Reactor:
             self.fault = str(error)
             self._changed()
             if retry and event is not None:
-                asyncio.get_running_loop().call_later(JOURNAL_RETRY_S, self.post, event)
+                self._defer(event)
             return False
         self.fault = ""
         return True
+
+    def _defer(self, event: Event) -> None:
+        """Try again later, once however often the same is said meanwhile."""
+        if event not in self._deferred:
+            self._deferred.add(event)
+            asyncio.get_running_loop().call_later(JOURNAL_RETRY_S, self._try_again, event)
+
+    def _try_again(self, event: Event) -> None:
+        self._deferred.discard(event)
+        self._queue.put_nowait(event)
 
     def _perform(self) -> None:
         effect = machine.effect(self.state)
@@ -124,11 +139,11 @@ class Reactor:
         """A bug in one driver must not take the rig's other groups with it."""
         while True:
             try:
-                return await self._performer.perform(effect, self.post)
+                return await self._performer.perform(effect, self._queue.put_nowait)
             except Exception as error:  # noqa: BLE001 - the one guard between drivers and the rig
                 self._log.error("driver crashed", exc_info=error, effect=type(effect).__name__)
                 if not isinstance(effect, Watch):
-                    self.post(Failed(effect.ticket, f"internal error: {error!r}"))
+                    self._queue.put_nowait(Failed(effect.ticket, f"internal error: {error!r}"))
                     return None
             await asyncio.sleep(WATCH_RETRY_S)
 

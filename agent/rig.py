@@ -106,7 +106,9 @@ class Rig:
 
     def _trip(self, group: str, reason: str) -> None:
         reactor = self.reactors[group]
-        if not reactor.state.tripped:
+        # Where nothing runs there is nothing to stop, however long the danger lasts.
+        at_rest = reactor.state.phase in (model.Phase.IDLE, model.Phase.FAILED)
+        if not at_rest and not reactor.state.tripped:
             self._log.error("safety stop", group=group, reason=reason)
             reactor.post(Tripped(reason))
 
@@ -124,9 +126,16 @@ class Rig:
     async def _reading(self, group: str, active: str | None) -> model.WorkloadReading | None:
         if active is None:
             return None
-        workload = self._settings.workload(group, active)
+        try:
+            workload = self._settings.workload(group, active)
+        except KeyError:
+            # The journal may name what has left the rig's file since.
+            return None
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 return await self._equipment.drivers[workload.driver].read(workload)
         except TimeoutError:
+            return None
+        except Exception as error:  # noqa: BLE001 - a bug in one driver must not end the rig
+            self._log.error("driver crashed", exc_info=error, group=group, workload=active)
             return None

@@ -64,10 +64,12 @@ async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        ConfigError: A secret cannot be read, or the state directory not be used.
+        ConfigError: A driver is unknown, a secret cannot be read, or the state directory not be
+            used.
         LinkError: The link cannot be used as configured.
         MetricsError: The metrics' address cannot be used.
     """
+    check(settings)
     _prepare(settings.state_dir)
     who = identity()
     async with _link(settings, who) as link:
@@ -76,6 +78,18 @@ async def run(settings: Settings) -> None:
             await _until_stopped(agent)
         finally:
             agent.close()
+
+
+def check(settings: Settings) -> None:
+    """What only this program can tell of the settings. Raises `ConfigError`."""
+    known = drivers(ProcessLauncher(settings.state_dir))
+    for group in settings.groups:
+        for workload in group.workloads:
+            if workload.driver not in known:
+                raise ConfigError(
+                    f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
+                    f"is unknown; this agent has {', '.join(sorted(known))}"
+                )
 
 
 def _prepare(state_dir: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from agent.core.model import RESTARTS_MAX, Offline, Rules
@@ -13,6 +14,9 @@ from agent.core.workload import Workload
 from wire import configfile
 from wire.configfile import ConfigError
 from wire.model import OFF, GroupOffer, WorkloadOffer
+from wire.signing import KeyFormatError, Verifier
+
+PORT_MAX = 65_535
 
 GROUPS_MAX = 64
 """GPU groups on one rig."""
@@ -147,9 +151,10 @@ class Settings:
 
     def workload(self, group: str, name: str) -> Workload:
         """Raises `KeyError` for what this file does not list."""
-        return next(
-            w for g in self.groups if g.name == group for w in g.workloads if w.name == name
-        )
+        for known in (w for g in self.groups if g.name == group for w in g.workloads):
+            if known.name == name:
+                return known
+        raise KeyError(f"{group}.{name}")
 
 
 def load(path: Path) -> Settings:
@@ -178,16 +183,21 @@ def _problems(settings: Settings) -> Iterator[str]:
     link = settings.link
     if (link.zeromq is None) == (link.mqtt is None):
         yield "link: name exactly one transport, `zeromq` or `mqtt`"
-    if not 1 <= len(settings.groups) <= GROUPS_MAX:
-        yield f"groups: a rig has 1 to {GROUPS_MAX} GPU groups, this one has {len(settings.groups)}"
+    if not settings.groups:
+        yield (
+            "groups: none; list the GPUs that are switched together and all that may run on them "
+            "(`rigshift-agent telemetry --once` shows the UUIDs)"
+        )
+    if len(settings.groups) > GROUPS_MAX:
+        yield f"groups: a rig has at most {GROUPS_MAX} GPU groups, this has {len(settings.groups)}"
     if settings.gpu.source == "simulated" and settings.gpu.simulated_dir is None:
         yield "gpu: `source: simulated` needs `simulated_dir`"
     if settings.gpu.source not in ("nvml", "simulated"):
         yield f"gpu.source: {settings.gpu.source!r} is unknown; write `nvml` or `simulated`"
-    if not 0 < settings.gpu.fast_interval_s <= settings.gpu.slow_interval_s:
+    if not 0 < settings.gpu.fast_interval_s <= settings.gpu.slow_interval_s < math.inf:
         yield "gpu: `fast_interval_s` must be above 0 and at most `slow_interval_s`"
-    if settings.report_interval_s <= 0 or settings.telemetry_interval_s <= 0:
-        yield "`report_interval_s` and `telemetry_interval_s` must be above 0"
+    yield from _key_problems(settings.order_key)
+    yield from _number_problems(settings)
     yield from _repeats("groups: name", [group.name for group in settings.groups])
     yield from _repeats("groups: GPU", [gpu for group in settings.groups for gpu in group.gpus])
     for name in [settings.rig, *(group.name for group in settings.groups)]:
@@ -197,17 +207,58 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield from _group_problems(group)
 
 
+def _key_problems(order_key: str) -> Iterator[str]:
+    try:
+        Verifier(order_key)
+    except KeyFormatError as error:
+        yield str(error)
+
+
+def _number_problems(settings: Settings) -> Iterator[str]:
+    """A limit that never holds, or always, is a mistake; not-a-number is one everywhere."""
+    gpu, safety = settings.gpu, settings.safety
+    above_0 = {
+        "report_interval_s": settings.report_interval_s,
+        "telemetry_interval_s": settings.telemetry_interval_s,
+        "safety.temperature_max_c": safety.temperature_max_c,
+        "safety.memory_temperature_max_c": safety.memory_temperature_max_c,
+    }
+    for name, value in above_0.items():
+        if not 0 < value < math.inf:
+            yield f"{name}: must be above 0 and finite, not {value:g}"
+    if gpu.vacant_samples < 1 or safety.samples < 1:
+        yield "gpu.vacant_samples, safety.samples: must be 1 or more, or nothing would be looked at"
+    if gpu.vacant_memory_bytes < 0 or not 0 <= settings.boot_grace_s < math.inf:
+        yield "gpu.vacant_memory_bytes, boot_grace_s: must be 0 or more"
+    if not 0 <= settings.metrics.port <= PORT_MAX:
+        yield f"metrics.port: {settings.metrics.port} is no port; use 0 (any free one) to {PORT_MAX}"
+
+
 def _group_problems(group: GroupSettings) -> Iterator[str]:
     where = f"group {group.name}"
     names = [workload.name for workload in group.workloads]
     yield from _repeats(f"{where}: workload", names)
     if not group.gpus:
         yield f"{where}: gpus: name at least one GPU UUID"
+    if group.restarts_max < 0:
+        yield f"{where}: restarts_max: must be 0 or more, not {group.restarts_max}"
+    for workload in group.workloads:
+        yield from _time_problems(f"{where}: workload {workload.name}", workload)
     if group.offline is Offline.SAFE and group.safe_workload not in names:
         yield f"{where}: `offline: safe` needs `safe_workload`, one of {', '.join(names) or 'none'}"
     for name in names:
         if not NAME.fullmatch(name) or name == OFF:
             yield f"{where}: workload name {name!r}: use letters, digits, `-` and `_`, not `{OFF}`"
+
+
+def _time_problems(where: str, workload: Workload) -> Iterator[str]:
+    for deadline in fields(workload.deadlines):
+        value = getattr(workload.deadlines, deadline.name)
+        if not 0 < value < math.inf:
+            yield f"{where}: deadlines.{deadline.name}: must be above 0 and finite, not {value:g}"
+    hold_s, probe_s = workload.readiness.hold_s, workload.deadlines.probe_s
+    if not 0 <= hold_s < probe_s:
+        yield f"{where}: readiness.hold_s: must be 0 or more and below `deadlines.probe_s`"
 
 
 def _repeats(what: str, values: list[str]) -> Iterator[str]:

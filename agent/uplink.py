@@ -29,6 +29,9 @@ SAMPLES_KEPT_MAX = 1_000
 
 SAMPLES_PER_FRAME_MAX = 8
 
+REFUSAL_GAP_S = 1.0
+"""Refusals are told and logged at most this often: a flood must not be answered one for one."""
+
 SILENCE_REPORTS = 3
 """So many heartbeats without a word from the controller count as silence."""
 
@@ -77,6 +80,7 @@ class Uplink:
         self._changed = asyncio.Event()
         self._clock_last = 0.0
         self._heard_s = identity.clock() - settings.boot_grace_s
+        self._refused_s = float("-inf")
         self._kept: deque[model.Sample] = deque(maxlen=SAMPLES_KEPT_MAX)
         self._log = logs.get("uplink", rig=settings.rig)
 
@@ -169,9 +173,16 @@ class Uplink:
             self.counts.received += 1
             problem = await self._receive(frame)
             if problem:
-                self.counts.refused += 1
-                self._log.warning("refused", reason=problem)
-                await self._send(messages.Refused(problem))
+                await self._refuse(problem)
+
+    async def _refuse(self, problem: str) -> None:
+        self.counts.refused += 1
+        now = self._identity.clock()
+        if now - self._refused_s < REFUSAL_GAP_S:
+            return
+        self._refused_s = now
+        self._log.warning("refused", reason=problem, so_far=self.counts.refused)
+        await self._send(messages.Refused(problem))
 
     async def _receive(self, frame: bytes) -> str:
         """Take one frame in; why it was refused, or nothing."""

@@ -211,7 +211,8 @@ class Fleet:
             rig_class=record.rig_class,
             labels=record.labels,
             offer=offer,
-            status=status and self._with_failures(status, experience),
+            status=status,
+            avoided=self._avoided(experience),
             online=self.online(record.rig),
             generation=generation,
             assigned=workload,
@@ -219,15 +220,14 @@ class Fleet:
             switch_s=None if switch_s is None else switch_s * self._speed,
         )
 
-    def _with_failures(self, status: GroupStatus, experience: Experience) -> GroupStatus:
+    def _avoided(self, experience: Experience) -> tuple[Rejection, ...]:
         """A new generation clears the rig's own rejections; the controller remembers longer."""
-        remembered = {
-            workload: Rejection(workload, reason)
-            for workload, at, count, reason in experience.failures
-            if self._now() < at + self._retry_s(count)
-        }
-        remembered.update({rejection.workload: rejection for rejection in status.rejected})
-        return replace(status, rejected=tuple(remembered[name] for name in sorted(remembered)))
+        now = self._now()
+        return tuple(
+            Rejection(workload, reason)
+            for workload, at, count, reason in sorted(experience.failures)
+            if now < at + self._retry_s(count)
+        )
 
     def _retry_s(self, count: int) -> float:
         settings = self._settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from controller.core.ledger import Tally
@@ -106,9 +106,9 @@ class Reconciler:
 
     def preview(self, pins: Mapping[GroupKey, str | None]) -> Plan:
         """What the plan would be with these groups held to these workloads; changes nothing."""
-        now = self._ambience.prices()
+        now, wall = self._ambience.prices(), self._ambience.wall()
         standing = [h for h in self._holds() if GroupKey(h.rig, h.group) not in pins]
-        pinned = [_pin(key, workload, now) for key, workload in pins.items()]
+        pinned = [_pin(key, workload, wall) for key, workload in pins.items()]
         return self._decide(self._fleet.views(), self._prices.quotes(), standing + pinned, now)
 
     async def _loop(self) -> None:
@@ -190,13 +190,9 @@ class Reconciler:
         )
 
     def _holds(self) -> list[Hold]:
-        """Those that stand by the wall clock, dated for the clock that the planner uses."""
-        wall, prices = self._ambience.wall(), self._ambience.prices()
-        return [
-            replace(hold, expires_at=prices + hold.expires_at - wall)
-            for hold in self._store.holds()
-            if hold.expires_at > wall
-        ]
+        """Those that stand; they count by the wall clock, whatever prices do."""
+        wall = self._ambience.wall()
+        return [hold for hold in self._store.holds() if hold.expires_at > wall]
 
     async def _listen(self) -> None:
         while True:

@@ -195,6 +195,7 @@ class Controller:
                 policy=self._settings.policy,
                 farm=self._settings.farm,
                 now=now,
+                wall=time.time(),
             )
         )
 

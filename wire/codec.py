@@ -20,7 +20,6 @@ from wire.messages import SCHEMA, Down, Up
 from wire.signing import SIGNATURE_BYTES, Signer, Verifier
 from wire.transport import FRAME_BYTES_MAX
 
-
 GENERATION_MAX = 2**53
 """No controller ever counts this far; the next one must still fit into every store and frame."""
 

@@ -129,7 +129,7 @@ def order(result: OrderResult) -> Iterator[Text | Table]:
     if result.usd_per_h is None or result.usd_total is None:
         yield Text("Gain against leaving it alone: unknown, for a price is missing")
     else:
-        gain = f"{result.usd_per_h:+.2f} $/h; {result.usd_total:+.2f} $ {until}, switches included"
+        gain = f"{result.usd_per_h:+.3f} $/h; {result.usd_total:+.3f} $ {until}, switches included"
         yield Text(f"Gain against leaving it alone: {gain}")
     if result.dry_run:
         yield Text("Dry run: nothing was changed")
@@ -212,7 +212,7 @@ def _counts(counted: Mapping[str, int]) -> str:
 
 
 def _usd(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
+    return "?" if value is None else f"{value:.3f}"
 
 
 def _number(value: float | None) -> str:

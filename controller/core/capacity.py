@@ -1,7 +1,7 @@
 """One site under its power cap: a price per watt that keeps its groups below it.
 
 Watts are dear enough that the least valuable per watt go first; what is then left below the cap
-is given back, best first. Choosing whole groups under a cap is a knapsack: this is not exact
+is given back group by group. Choosing whole groups under a cap is a knapsack: this is not exact
 (see `tests/controller/test_allocation.py` for how near it comes), but never above the cap.
 """
 

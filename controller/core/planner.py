@@ -39,6 +39,9 @@ class Situation:
     policy: PolicySettings
     farm: FarmSettings
     now: float
+    """Instant that prices, dwell and payback count by."""
+    wall: float | None = None
+    """Instant that holds count by; none: `now`. They differ only in a replay."""
 
 
 def plan(situation: Situation) -> Plan:
@@ -73,7 +76,8 @@ def plan(situation: Situation) -> Plan:
 
 def _cases(situation: Situation, market: Market) -> Iterator[Case]:
     """By key, so that the order of the views decides nothing."""
-    holds = standing.holds_in_force(situation.holds, situation.now)
+    wall = situation.now if situation.wall is None else situation.wall
+    holds = standing.holds_in_force(situation.holds, wall)
     known: dict[Kin, tuple[int, dict[str | None, Prospect]]] = {}
     for view in sorted(situation.views, key=lambda view: (view.key.rig, view.key.group)):
         alike = (view.site, view.rig_class, len(view.offer.gpus), view.offer.workloads)

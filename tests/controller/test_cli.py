@@ -220,7 +220,7 @@ def test_questions_are_answered_in_tables_and_in_json(shell: Shell, farm: Farm) 
 def test_explain_shows_every_option_and_the_distance(shell: Shell, farm: Farm) -> None:
     farm.desk.poke()
     assert shell("explain", "rig-01/g0") == 0
-    for words in ("chosen: llama, because pays most", "gains 1.50 $/h", "* llama", "  etc", "off"):
+    for words in ("chosen: llama, because pays most", "gains 1.500 $/h", "* llama", "  etc", "off"):
         assert words in shell.out
 
 

@@ -15,7 +15,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make sim", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="first seed")
     parser.add_argument("--count", type=int, default=100, help="number of seeds")
-    parser.add_argument("--verbose", action="store_true", help="show what agents and controller log")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show what agents and controller log"
+    )
     options = parser.parse_args()
     logs.configure(json=False, level="debug" if options.verbose else "critical")
     results: Counter[str] = Counter()

@@ -35,8 +35,8 @@ class SimDisk:
     def __init__(self) -> None:
         self.refusal: str | None = None
         """Why nothing can be written; none: there is room."""
-        self.tears = False
-        """The next write is cut short by the machine's death."""
+        self.fuse: int | None = None
+        """So many more operations, then the process dies in the midst of one."""
         self._names: dict[str, _Node] = {}
         self._synced_names: dict[str, _Node] = {}
 
@@ -69,6 +69,21 @@ class SimDisk:
     def wipe(self) -> None:
         """Another disk is put in."""
         self._names, self._synced_names = {}, {}
+
+    def burn(self) -> bool:
+        """One operation more; whether it is the process's last."""
+        if self.fuse is None:
+            return False
+        self.fuse -= 1
+        if self.fuse > 0:
+            return False
+        self.fuse = None
+        return True
+
+    def begin(self) -> None:
+        """An operation that either happens or does not."""
+        if self.burn():
+            raise PowerCutError
 
     def _bindings(self, name: str) -> list[_Node | None]:
         """What a name may stand for after a power cut."""
@@ -118,12 +133,14 @@ class SimPath:
 
     def open(self, mode: str, buffering: int = -1) -> SimFile:
         """See `Path`; `ab` and `wb` only."""
+        self.disk.begin()
         if mode == "wb" or not self.exists():
             self.disk._names[self.name] = _Node()
         return SimFile(self.disk, self.disk._names[self.name])
 
     def replace(self, target: SimPath) -> None:
         """See `Path`: at once and whole, but safe only when the directory is synced."""
+        self.disk.begin()
         self.disk._names[target.name] = self.disk._names.pop(self.name)
 
 
@@ -143,8 +160,7 @@ class SimFile:
     def write(self, data: bytes) -> int:
         """See `io.RawIOBase`: a full disk takes half."""
         half = len(data) // 2
-        if self.disk.tears:
-            self.disk.tears = False
+        if self.disk.burn():
             self.node.data += data[:half]
             raise PowerCutError
         if self.disk.refusal is not None:
@@ -182,6 +198,7 @@ class SimOs:
 
     def fsync(self, descriptor: SimFile | SimPath) -> None:
         """See `os`: of a file its bytes, of a directory its names."""
+        descriptor.disk.begin()
         if isinstance(descriptor, SimPath):
             descriptor.disk._synced_names = dict(descriptor.disk._names)
         else:
@@ -189,10 +206,12 @@ class SimOs:
 
     def ftruncate(self, descriptor: SimFile, size: int) -> None:
         """See `os`."""
+        descriptor.disk.begin()
         del descriptor.node.data[size:]
 
     def truncate(self, path: SimPath, size: int) -> None:
         """See `os`."""
+        path.disk.begin()
         del path.disk._names[path.name].data[size:]
 
 

@@ -1,94 +1,136 @@
-"""What goes wrong, drawn from the seed before and while it runs. All of it ends at `calm_s`."""
+"""What goes wrong, drawn from the seed before it runs. All of it ends at `CALM_S`."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.core.model import Offline
+
+CALM_S = 60.0
+"""From here on nothing goes wrong any more, virtual seconds."""
+
+CONTROLLER = "controller"
+
+
+class Fault(StrEnum):
+    """Kinds of misfortune."""
+
+    # Lives.
+    KILL = "kill"
+    """kill -9 of an agent or of the controller."""
+    UPGRADE = "upgrade"
+    """An agent is stopped in good order and started again."""
+    REBOOT = "reboot"
+    """The machine's power is cut."""
+    BACKUP = "backup"
+    """The controller's store is lost; it comes back empty."""
+    # Networks.
+    DEAF = "deaf"
+    """Nothing reaches the rig."""
+    MUTE = "mute"
+    """Nothing from the rig arrives."""
+    REPLAY_DOWN = "replay_down"
+    """A frame that once was sent to the rig comes again."""
+    REPLAY_UP = "replay_up"
+    """A frame that the rig once sent comes again."""
+    ASTRAY = "astray"
+    """The rig is given a frame that was made for another."""
+    FLIPPED = "flipped"
+    """A frame to the rig with one bit changed."""
+    FORGED = "forged"
+    """An order that is perfect but for the signature."""
+    IMPERSONATED = "impersonated"
+    """The rig's link carries a frame in the name of another rig."""
+    GARBAGE = "garbage"
+    """Noise, in both directions."""
+    STOLEN = "stolen"
+    """An order with the right signature for something that no rig allows."""
+    # Disks.
+    DISK_FULL = "disk_full"
+    DISK_DEATH = "disk_death"
+    """The agent dies within one of its next disk operations, at times with the whole machine."""
+    DISK_ROT = "disk_rot"
+    """One bit of a journal flips while the agent is away."""
+    DISK_LOST = "disk_lost"
+    """All journals of the rig are gone."""
+    # Workloads, GPUs, drivers.
+    EXIT = "exit"
+    """Whatever the rig runs ends by itself."""
+    HOT = "hot"
+    BLIND = "blind"
+    """The first GPU cannot be looked at."""
+    STUCK = "stuck"
+    """Looking at the GPUs never ends."""
+    UNTUNED = "untuned"
+    """The GPUs take no settings."""
+    TUNER_STUCK = "tuner_stuck"
+    """Setting the GPUs never ends."""
+    VERB_DEATH = "verb_death"
+    """The agent is killed right after a driver has done what it was asked, before saying so."""
+    # Surroundings.
+    CLOCK_STEP = "clock_step"
+    """The controller's wall clock jumps by an hour."""
+    FEED_DOWN = "feed_down"
+    OPERATOR = "operator"
+    """Somebody holds a group for a while."""
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
-    """A rig that cannot be reached, or cannot reach, for a while."""
+class Mishap:
+    """One thing that goes wrong, at an instant or for a while."""
 
-    rig: str
-    upward: bool
+    kind: Fault
+    who: str
     start_s: float
     end_s: float
+    amount: int
+    """As the kind has it: operations, verbs, the side of a step."""
 
 
-@dataclass(slots=True)
-class Network:
-    """Loses, repeats, reorders and delays frames; implements `wire.memory.Faults`."""
+@dataclass(frozen=True, slots=True)
+class _Odds:
+    """How often a kind strikes and for how long."""
 
-    rng: random.Random
-    loss: float
-    repeat: float
-    delay_s: float
-    partitions: tuple[Partition, ...]
-    calm_s: float
-    forge: float = 0.0
-    forged: int = 0
-    kept: list[bytes] = field(default_factory=list)
-
-    def fate(self, rig: str, *, upward: bool, frame: bytes) -> Sequence[float]:
-        """See `wire.memory.Faults`."""
-        now = asyncio.get_running_loop().time()
-        if now >= self.calm_s:
-            return (0.01,)
-        for partition in self.partitions:
-            if (
-                partition.rig == rig
-                and partition.upward == upward
-                and partition.start_s <= now < partition.end_s
-            ):
-                return ()
-        if self.rng.random() < self.loss:
-            return ()
-        copies = 2 if self.rng.random() < self.repeat else 1
-        return tuple(self.rng.expovariate(1.0 / self.delay_s) for _ in range(copies))
+    most: int
+    longest_s: float = 0.0
+    controller: bool = False
+    """Whether the controller can be struck too."""
+    one_in: int = 1
+    """Strikes only in one of so many seeds: it would hide much else."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """One seed's misfortune."""
-
-    seed: int
-    rigs: int
-    groups: int
-    calm_s: float
-    """From here on nothing goes wrong any more."""
-    loss: float
-    repeat: float
-    delay_s: float
-    partitions: tuple[Partition, ...]
-    kills: tuple[tuple[float, str], ...]
-    """Instants at which an agent (`rig-0`) or the controller (`controller`) is killed."""
-    reboots: tuple[tuple[float, str], ...]
-    disk_full: tuple[tuple[float, float, str], ...]
-    """From, until, whose: journals of a rig, or the controller's store, refuse to write."""
-    crash_at_line: tuple[tuple[str, int, bool], ...]
-    """Rig, how many journal lines into the run, and whether that line was durable."""
-    exits: tuple[tuple[float, str], ...]
-    """Instants at which whatever a rig runs ends by itself."""
-    hot: tuple[tuple[float, float, str], ...]
-    """From, until: a rig's first GPU is too hot."""
-    blind: tuple[tuple[float, float, str], ...]
-    """From, until: a rig's first GPU cannot be looked at (hung driver)."""
-    wall_steps: tuple[tuple[float, float], ...]
-    """Instants, and by how many seconds the controller's wall clock jumps."""
-    scripts: dict[str, dict[str, dict[str, float | bool | str]]]
-    """Misbehaviour of workloads by rig and name, until `calm_s`."""
-    price_interval_s: float
-    operator_s: tuple[float, ...]
-    """Instants at which an operator holds a group."""
-
-    @property
-    def rig_names(self) -> tuple[str, ...]:
-        """All rigs, in order."""
-        return tuple(f"rig-{number}" for number in range(self.rigs))
-
+ODDS: dict[Fault, _Odds] = {
+    Fault.KILL: _Odds(4, controller=True),
+    Fault.UPGRADE: _Odds(1),
+    Fault.REBOOT: _Odds(2),
+    Fault.BACKUP: _Odds(1, one_in=8),
+    Fault.DEAF: _Odds(1, 45.0),
+    Fault.MUTE: _Odds(1, 45.0),
+    Fault.REPLAY_DOWN: _Odds(3),
+    Fault.REPLAY_UP: _Odds(3),
+    Fault.ASTRAY: _Odds(1),
+    Fault.FLIPPED: _Odds(1),
+    Fault.FORGED: _Odds(1),
+    Fault.IMPERSONATED: _Odds(1),
+    Fault.GARBAGE: _Odds(1),
+    Fault.STOLEN: _Odds(1, one_in=4),
+    Fault.DISK_FULL: _Odds(2, 20.0, controller=True),
+    Fault.DISK_DEATH: _Odds(2),
+    Fault.DISK_ROT: _Odds(1, one_in=8),
+    Fault.DISK_LOST: _Odds(1, one_in=8),
+    Fault.EXIT: _Odds(3),
+    Fault.HOT: _Odds(1, 30.0),
+    Fault.BLIND: _Odds(1, 20.0),
+    Fault.STUCK: _Odds(1, 20.0),
+    Fault.UNTUNED: _Odds(1, 15.0),
+    Fault.TUNER_STUCK: _Odds(1, 15.0),
+    Fault.VERB_DEATH: _Odds(1),
+    Fault.CLOCK_STEP: _Odds(1),
+    Fault.FEED_DOWN: _Odds(1, 50.0),
+    Fault.OPERATOR: _Odds(2),
+}
 
 MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
     {},
@@ -97,6 +139,7 @@ MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
     {"prepare_fails": True},
     {"prepare_s": 20.0},
     {"start_fails": True},
+    {"start_s": 20.0},
     {"half_start": True},
     {"probe_fails": True},
     {"exit_after_s": 12.0},
@@ -109,8 +152,31 @@ MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
     {"drain_hangs": True},
     {"drain_s": 4.0},
 )
+"""What a workload may do wrong until `CALM_S`, see `agent.drivers.script`."""
 
-CALM_S = 90.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """One seed's misfortune."""
+
+    seed: int
+    rigs: int
+    groups: int
+    loss: float
+    repeat: float
+    delay_s: float
+    """Mean."""
+    mishaps: tuple[Mishap, ...]
+    scripts: dict[str, dict[str, dict[str, float | bool | str]]]
+    """Misbehaviour of workloads by rig and name."""
+    offline: dict[str, Offline]
+    """What a rig does when the controller is silent."""
+    price_interval_s: float
+
+    @property
+    def rig_names(self) -> tuple[str, ...]:
+        """All rigs, in order."""
+        return tuple(f"rig-{number}" for number in range(self.rigs))
 
 
 def draw(seed: int) -> Schedule:
@@ -118,39 +184,16 @@ def draw(seed: int) -> Schedule:
     rng = random.Random(f"{seed}/schedule")
     rigs, groups = rng.randint(1, 3), rng.randint(1, 2)
     names = [f"rig-{number}" for number in range(rigs)]
-
-    def some(most: int) -> list[float]:
-        return sorted(rng.uniform(1.0, CALM_S) for _ in range(rng.randint(0, most)))
-
-    def windows(most: int, longest_s: float, who: list[str]) -> tuple[tuple[float, float, str], ...]:
-        return tuple(
-            (at, min(CALM_S, at + rng.uniform(1.0, longest_s)), rng.choice(who))
-            for at in some(most)
-        )
-
     return Schedule(
         seed=seed,
         rigs=rigs,
         groups=groups,
-        calm_s=CALM_S,
         loss=rng.choice((0.0, 0.1, 0.3, 0.6)),
         repeat=rng.choice((0.0, 0.1, 0.3)),
         delay_s=rng.choice((0.01, 0.2, 2.0)),
-        partitions=tuple(
-            Partition(who, rng.random() < 0.5, start, end)
-            for start, end, who in windows(2, 60.0, names)
+        mishaps=tuple(
+            mishap for kind, odds in ODDS.items() for mishap in _mishaps(rng, kind, odds, names)
         ),
-        kills=tuple((at, rng.choice([*names, "controller"])) for at in some(4)),
-        reboots=tuple((at, rng.choice(names)) for at in some(1)),
-        disk_full=windows(2, 30.0, [*names, "controller"]),
-        crash_at_line=tuple(
-            (rng.choice(names), rng.randint(1, 40), rng.random() < 0.5)
-            for _ in range(rng.randint(0, 2))
-        ),
-        exits=tuple((at, rng.choice(names)) for at in some(3)),
-        hot=windows(1, 20.0, names),
-        blind=windows(1, 20.0, names),
-        wall_steps=tuple((at, rng.choice((-3600.0, 3600.0))) for at in some(1)),
         scripts={
             name: {
                 workload: rng.choice(MISBEHAVIOUR) if rng.random() < 0.4 else {}
@@ -158,6 +201,18 @@ def draw(seed: int) -> Schedule:
             }
             for name in names
         },
-        price_interval_s=rng.choice((8.0, 20.0, 50.0)),
-        operator_s=tuple(some(1)),
+        offline={name: rng.choice(list(Offline)) for name in names},
+        price_interval_s=rng.choice((6.0, 15.0, 40.0)),
     )
+
+
+def _mishaps(rng: random.Random, kind: Fault, odds: _Odds, rigs: list[str]) -> list[Mishap]:
+    if rng.randrange(odds.one_in):
+        return []
+    found = []
+    for _ in range(rng.randint(0, odds.most)):
+        start_s = rng.uniform(1.0, CALM_S)
+        end_s = min(CALM_S, start_s + rng.uniform(0.0, odds.longest_s))
+        who = rng.choice([*rigs, CONTROLLER] if odds.controller else rigs)
+        found.append(Mishap(kind, who, start_s, end_s, rng.randint(1, 40)))
+    return found

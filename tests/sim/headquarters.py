@@ -14,7 +14,7 @@ from controller.core.plausibility import Cautious, QuoteRules
 from controller.core.policy import PolicySettings, SwitchCost
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
-from controller.ports import Event, FeedError, StoreError, StoredAssignment, StoredOutcome
+from controller.ports import Event, FeedError, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.sessions import Sessions

@@ -131,7 +131,9 @@ class CheckedDriver(ScriptedDriver):
 class Eyes:
     """The rig's sampler and GPU probe: what a simulated machine shows of itself."""
 
-    def __init__(self, world: ScriptedWorld, gpus: tuple[str, ...], now: Callable[[], float]) -> None:
+    def __init__(
+        self, world: ScriptedWorld, gpus: tuple[str, ...], now: Callable[[], float]
+    ) -> None:
         self.hot = False
         self._world = world
         self._gpus = gpus
@@ -162,7 +164,9 @@ class SimMachine:
     ) -> None:
         self.name = name
         self.settings = settings(name, schedule, order_key)
-        self.journals = {g.name: SimJournal(f"{name}/{g.name}", trace) for g in self.settings.groups}
+        self.journals = {
+            g.name: SimJournal(f"{name}/{g.name}", trace) for g in self.settings.groups
+        }
         self.world = CheckedWorld()
         self.rig: Rig | None = None
         self.deaths = 0

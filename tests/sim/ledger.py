@@ -1,0 +1,95 @@
+"""The controller's store in a simulation, and the truth about all that ever was in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from controller.core.model import GroupKey
+from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
+from controller.store.memory import MemoryStore
+from tests.sim import checks
+from tests.sim.attacks import THIEF
+from tests.sim.checks import Witness
+from wire.model import Assignment, Outcome, Result
+
+RETRY_FAILED_S = 1800.0
+"""What failed is not tried again before this; longer than any simulation."""
+
+
+class SimStore(MemoryStore):
+    """Durable over the controller's deaths; its disk can be full, or replaced by an empty one."""
+
+    def __init__(self, witness: Witness) -> None:
+        super().__init__()
+        self.refusal: str | None = None
+        self._witness = witness
+        self._ordered: dict[GroupKey, list[Assignment]] = {}
+        self._outcome: dict[tuple[GroupKey, int], Outcome] = {}
+        self._failed: dict[tuple[GroupKey, str | None], float] = {}
+
+    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
+        """See `controller.ports.Store`."""
+        self._check()
+        super().put_assignments(assignments)
+        for stored in assignments:
+            self.known(stored.key, stored.assignment)
+            if not self._held(stored.key):
+                workload = stored.assignment.workload
+                at = self._failed.get((stored.key, workload))
+                ago_s = None if at is None else stored.created_at - at
+                self._witness(checks.not_again(workload, ago_s, RETRY_FAILED_S))
+
+    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
+        """See `controller.ports.Store`."""
+        self._check()
+        for entry in outcomes:
+            self._judge(GroupKey(entry.rig, entry.outcome.group), entry.outcome)
+        news = super().put_outcomes(outcomes)
+        for entry in news:
+            key = GroupKey(entry.rig, entry.outcome.group), entry.outcome.workload
+            if entry.outcome.result is Result.ROLLED_BACK:
+                self._failed[key] = entry.received_at
+            elif entry.outcome.result is Result.DONE:
+                self._failed.pop(key, None)
+        return news
+
+    def add_event(self, event: Event) -> None:
+        """See `controller.ports.Store`."""
+        self._check()
+        super().add_event(event)
+
+    def known(self, key: GroupKey, assignment: Assignment) -> None:
+        """An order that counts, whoever made it."""
+        self._ordered.setdefault(key, []).append(assignment)
+
+    def ordered(self, key: GroupKey, generation: int) -> Iterator[Assignment]:
+        """All that was ever made durable under this generation."""
+        return (a for a in self._ordered.get(key, ()) if a.generation == generation)
+
+    def lose(self) -> None:
+        """It comes back empty but for the inventory; rigs know more than it does."""
+        rigs, truth = self.rigs(), self._ordered
+        self.__init__(self._witness)  # type: ignore[misc]
+        self._ordered = truth
+        for record in rigs:
+            self.put_rig(record)
+
+    def lost_on(self, rig: str) -> None:
+        """A rig has forgotten what it did: it may tell another story now."""
+        self._outcome = {
+            name: outcome for name, outcome in self._outcome.items() if name[0].rig != rig
+        }
+
+    def _judge(self, key: GroupKey, outcome: Outcome) -> None:
+        old = self._outcome.setdefault((key, outcome.generation), outcome)
+        self._witness(checks.ends_alike(old, outcome))
+        self._witness(checks.says_why(outcome))
+        if outcome.result is not Result.SUPERSEDED:
+            self._witness(checks.unlisted_refused(outcome, THIEF))
+
+    def _held(self, key: GroupKey) -> bool:
+        return any((hold.rig, hold.group) == (key.rig, key.group) for hold in self.holds())
+
+    def _check(self) -> None:
+        if self.refusal is not None:
+            raise StoreError(self.refusal)
