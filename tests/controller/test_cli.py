@@ -148,7 +148,7 @@ def test_no_wait_returns_at_once(shell: Shell, farm: Farm) -> None:
 
 def test_a_dry_run_prints_the_cost_and_orders_nothing(shell: Shell, farm: Farm) -> None:
     assert shell("switch", "rig-01", "etc", *REASON, "--dry-run") == 0
-    assert "-3.00 $/h" in shell.out
+    assert "-3.000 $/h" in shell.out
     assert "Dry run: nothing was changed" in shell.out
     assert shell("status", "--json") == 0
     assert json.loads(shell.out)["holds"] == []
