@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,9 @@ from controller.ports import Store
 from controller.settings import Settings
 from wire import zeromq
 from wire.configfile import ConfigError
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""A rig's name goes into file names, topics and labels."""
 
 HINT = """\
 # Configuration of rig {rig}, made by `rigshift-controller enroll`.
@@ -101,9 +106,18 @@ def enroll(
 
 
 def _check(settings: Settings, store: Store, record: RigRecord) -> None:
+    if not NAME.fullmatch(record.rig):
+        raise ConfigError(f"rig name {record.rig!r}: use letters, digits, `-` and `_`, 1 to 64")
     sites = [site.name for site in settings.farm.sites]
     if record.site not in sites:
         raise ConfigError(f"site {record.site!r} is not in the farm's settings: {', '.join(sites)}")
+    classes = {rig_class.name for rig_class in settings.farm.rig_classes}
+    classes |= {earning.rig_class for earning in settings.farm.earnings if earning.rig_class}
+    if classes and record.rig_class not in classes:
+        raise ConfigError(
+            f"class {record.rig_class!r} is not in the farm's settings: "
+            f"{', '.join(sorted(classes))}; add it under `farm.rig_classes`"
+        )
     known = {known.rig: known for known in store.rigs()}.get(record.rig)
     if known is not None and not known.revoked:
         raise ConfigError(
@@ -122,10 +136,11 @@ def _credentials(
         section = {
             "url": endpoint or mqtt.url,
             "username": rig,
-            "password_file": str((folder / "mqtt.password").absolute()),
+            "password_file": "mqtt.password",
         }
         if mqtt.ca_file is not None:
-            section["ca_file"] = str(mqtt.ca_file.absolute())
+            shutil.copy(mqtt.ca_file, folder / "ca.pem")
+            section["ca_file"] = "ca.pem"
         return {"mqtt": section}, "", broker_note(rig, folder / "mqtt.password")
     assert settings.link.zeromq is not None
     pair = zeromq.generate_keys()
@@ -133,7 +148,7 @@ def _credentials(
     section = {
         "endpoint": endpoint or settings.link.zeromq.endpoint or settings.link.zeromq.listen,
         "server_key": zeromq.public_key(own.curve_secret),
-        "secret_key_file": str((folder / "curve.key").absolute()),
+        "secret_key_file": "curve.key",
     }
     return {"zeromq": section}, pair.public, ""
 

@@ -93,6 +93,8 @@ class Fleet:
         self._now = now
         self._speed = seconds_per_second
         self._experience: dict[GroupKey, Experience] = {}
+        self._by_rig: dict[str, dict[str, Assignment]] = {}
+        """The same assignments by rig and group: ten thousand rigs are asked for theirs in turn."""
         self._ended: dict[GroupKey, int] = {}
         """Highest generation of each group that is known to have ended."""
         self._restore()
@@ -134,12 +136,13 @@ class Fleet:
     def assign(self, assignments: Sequence[StoredAssignment]) -> None:
         """Make assignments durable, then true. Raises `StoreError`: nothing has changed."""
         self.store.put_assignments(assignments)
-        self.assignments.update({stored.key: stored for stored in assignments})
+        self._remember(assignments)
 
     def assigned(self, rig: str) -> tuple[Assignment, ...]:
-        """The newest assignment of each group of a rig, by group."""
-        found = [s.assignment for key, s in self.assignments.items() if key.rig == rig]
-        return tuple(sorted(found, key=lambda assignment: assignment.group))
+        """The newest assignment of each group that a rig offers, by group."""
+        session, found = self._sessions.all().get(rig), self._by_rig.get(rig, {})
+        offers = session.hello.groups if session and session.hello else ()
+        return tuple(found[group] for group in sorted(o.group for o in offers) if group in found)
 
     def unobserved(self, rig: str) -> bool:
         """Whether some assignment has not been seen by its rig yet."""
@@ -184,9 +187,14 @@ class Fleet:
 
     def _restore(self) -> None:
         self.refresh()
-        self.assignments = {stored.key: stored for stored in self.store.assignments()}
+        self._remember(self.store.assignments())
         for entry in reversed(self.store.outcomes(limit=OUTCOMES_REMEMBERED_MAX)):
             self._take(entry)
+
+    def _remember(self, assignments: Sequence[StoredAssignment]) -> None:
+        for stored in assignments:
+            self.assignments[stored.key] = stored
+            self._by_rig.setdefault(stored.key.rig, {})[stored.key.group] = stored.assignment
 
     def _take(self, entry: StoredOutcome) -> None:
         key = GroupKey(entry.rig, entry.outcome.group)
@@ -252,12 +260,13 @@ def _newest(
 ) -> tuple[int, str | None, float]:
     """Generation, workload and instant of what holds for a group.
 
-    A rig that has seen a higher generation than this controller remembers is right: what it runs
-    is taken over as it is.
+    A rig that has seen a higher generation than this controller remembers is right: what it runs,
+    or is on its way to, is taken over as it is.
     """
     generation = stored.assignment.generation if stored else 0
     if status is not None and status.generation > generation:
-        return status.generation, status.active, 0.0
+        taken_over = status.active if status.phase.stable else status.target
+        return status.generation, taken_over, 0.0
     if stored is None:
         return 0, None, 0.0
     return generation, stored.assignment.workload, stored.created_at

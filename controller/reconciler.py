@@ -16,7 +16,7 @@ from controller.core.ledger import Tally
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet
-from controller.ports import Event, StoredAssignment, StoreError
+from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
 from controller.sessions import Sessions
 from wire import logs, messages
@@ -160,17 +160,30 @@ class Reconciler:
             return
         self._fleet.assign(fresh)
         for stored in fresh:
-            workload = stored.assignment.workload or OFF
             self._log.info(
-                "assigned", rig=stored.key.rig, group=stored.key.group, workload=workload,
+                "assigned", rig=stored.key.rig, group=stored.key.group,
+                workload=stored.assignment.workload or OFF,
                 generation=stored.assignment.generation, reason=stored.assignment.reason,
             )  # fmt: skip
-            reason = stored.assignment.reason
-            self._audit(stored.cause, f"assign {workload}", str(stored.key), reason)
+        self._store.add_events([self._assigning(stored) for stored in fresh])
 
-    def _audit(self, actor: str, verb: str, subject: str, detail: str) -> None:
-        at = self._ambience.wall()
-        self._store.add_event(Event(at=at, actor=actor, verb=verb, subject=subject, detail=detail))
+    def _assigning(self, stored: StoredAssignment) -> Event:
+        return Event(
+            at=self._ambience.wall(),
+            actor=stored.cause,
+            verb=f"assign {stored.assignment.workload or OFF}",
+            subject=str(stored.key),
+            detail=stored.assignment.reason,
+        )
+
+    def _ending(self, stored: StoredOutcome) -> Event:
+        return Event(
+            at=self._ambience.wall(),
+            actor=stored.rig,
+            verb=stored.outcome.result,
+            subject=f"{stored.rig}/{stored.outcome.group}",
+            detail=_route(stored.outcome),
+        )
 
     def _forgotten(self, view: GroupView) -> bool:
         """The rig obeys a generation that this controller does not remember."""
@@ -222,13 +235,12 @@ class Reconciler:
         """Durable first, acknowledged after."""
         try:
             news = self._fleet.learn(rig, outcomes)
+            self._store.add_events([self._ending(entry) for entry in news])
         except StoreError as error:
             self._log.error("outcomes not stored", rig=rig, error=str(error))
             return
         for entry in news:
-            outcome, subject = entry.outcome, f"{rig}/{entry.outcome.group}"
-            self.on_outcome(outcome)
-            self._audit(rig, outcome.result, subject, _ending(outcome))
+            self.on_outcome(entry.outcome)
         through: dict[str, int] = {}
         for outcome in outcomes:
             through[outcome.group] = max(outcome.generation, through.get(outcome.group, 0))
@@ -239,7 +251,7 @@ def _unheard(_: Outcome) -> None:
     """Nobody listens."""
 
 
-def _ending(outcome: Outcome) -> str:
+def _route(outcome: Outcome) -> str:
     took_s = sum(seconds for _, seconds in outcome.phase_s)
     route = f"{outcome.origin or OFF} → {outcome.workload or OFF}"
     return f"{route}, {took_s:.1f} s: {outcome.reason}" if outcome.reason else route

@@ -105,8 +105,14 @@ class Sessions:
             return
         ttl_s = max(TTL_S, keep_s)
         down = Down(rig, session.boot_id, session.rig_time_s, ttl_s, body)
+        try:
+            frame = codec.encode_down(down, self._signer)
+        except codec.CodecError as error:
+            # One rig that offers too much must not take the fleet's controller with it.
+            self._log.error("frame not sent", rig=rig, error=str(error))
+            return
         self.counts.sent += 1
-        await self._link.send(rig, codec.encode_down(down, self._signer), keep_s=keep_s)
+        await self._link.send(rig, frame, keep_s=keep_s)
 
     def _refuse(self, rig: str, reason: str) -> None:
         if self.counts.refused % REFUSALS_LOGGED_EVERY == 0:
@@ -138,7 +144,6 @@ class Sessions:
             run_id=up.run_id,
             rig_time_s=up.rig_time_s,
             heard_at=self._clock(),
-            hello=None if old is None else old.hello,
             groups={} if old is None else old.groups,
             retired=retired,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from controller.feeds.settings import FeedsSettings
 from controller.fleet import FleetSettings
 from wire import configfile
 from wire.configfile import ConfigError
+
+PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +124,27 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from (f"feeds: {text}" for text in feeds.problems(settings.feeds))
     yield from (f"policy: {text}" for text in policies.problems(settings.policy))
     yield from (f"farm: {text}" for text in farms.problems(settings.farm, settings.quotes))
-    for name, value in (("tick_s", settings.tick_s), ("lease_s", settings.lease_s)):
-        if value <= 0:
-            yield f"{name}: must be above 0, not {value:g}"
+    yield from _number_problems(settings)
     if settings.replay is not None and settings.replay.prices_from.tzinfo is None:
         yield "replay: prices_from: write the zone too, e.g. 2026-03-02T00:00:00Z"
+
+
+def _number_problems(settings: Settings) -> Iterator[str]:
+    """Not-a-number is a mistake everywhere."""
+    above_0 = {
+        "tick_s": settings.tick_s,
+        "feed_interval_s": settings.feed_interval_s,
+        "lease_s": settings.lease_s,
+        "fleet.offline_after_s": settings.fleet.offline_after_s,
+        "fleet.retry_failed_s": settings.fleet.retry_failed_s,
+        "fleet.retry_failed_max_s": settings.fleet.retry_failed_max_s,
+        "replay.speed": settings.replay.speed if settings.replay else 1.0,
+    }
+    for name, value in above_0.items():
+        if not 0 < value < math.inf:
+            yield f"{name}: must be above 0 and finite, not {value:g}"
+    if not 0 <= settings.api.port <= PORT_MAX:
+        yield f"api.port: {settings.api.port} is no port; use 0 (any free one) to {PORT_MAX}"
 
 
 def _loopback(host: str) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 import yaml
@@ -21,6 +22,9 @@ FILE_BYTES_MAX = 4 * 1024 * 1024
 """A larger configuration file is a mistake."""
 
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+ANY_KEY = "*"
+"""Stands for a key that msgspec does not tell."""
+
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`")
 
 
@@ -66,7 +70,8 @@ def parse(text: str, kind: type[T], *, name: str, base: Path | None = None) -> T
     try:
         settings = msgspec.convert(data, kind, dec_hook=partial(_decode, base or Path()))
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), root, name)) from error
+        choices = _choices(kind, str(error))
+        raise ConfigError(_explain(str(error), root, name) + choices) from error
     if unknown := next(_unknown_keys(data, settings, "$"), None):
         raise ConfigError(_explain(unknown, root, name))
     return settings
@@ -136,11 +141,30 @@ def _explain(text: str, root: yaml.Node | None, name: str) -> str:
     return f"{where}: {key}: {what[0].lower()}{what[1:]}{hint}"
 
 
+def _choices(kind: Any, text: str) -> str:
+    """For a word that is none of a closed set: the set."""
+    match = _PATH.match(text)
+    if match is None or not text.startswith("Invalid enum value"):
+        return ""
+    for step in _steps(match["path"] or "$"):
+        if step == ANY_KEY:
+            kind = get_args(kind)[-1]
+        elif isinstance(step, str):
+            kind = get_type_hints(kind)[step]
+        else:
+            kind = get_args(kind)[0]
+        if type(None) in get_args(kind):
+            kind = get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"; write one of {', '.join(str(member.value) for member in kind)}"
+    return ""
+
+
 def _steps(path: str) -> list[str | int]:
-    """Split msgspec's `$.groups[0].name` into its steps; `[...]` (any key) ends the walk."""
+    """Split msgspec's `$.groups[0].name` into its steps; it does not tell keys of a mapping."""
     steps: list[str | int] = []
-    for name, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path.split("[...]", maxsplit=1)[0]):
-        steps.append(int(index) if index else name)
+    for name, index in re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", path):
+        steps.append(int(index) if index.isdigit() else name or ANY_KEY)
     return steps
 
 

@@ -1,143 +1,101 @@
-"""The simulated controller: the real one over a store that survives it, prices that move, and
-an operator."""
+"""The simulated controller: the real one over a store that survives it, and an operator."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from controller.core import planner
-from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings, SiteSettings
-from controller.core.model import Hold, Observation, Plan, RigRecord
-from controller.core.plausibility import Cautious, QuoteRules
-from controller.core.policy import PolicySettings, SwitchCost
+from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
+from controller.core.standing import holds_in_force
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
-from controller.ports import Event, FeedError, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
-from controller.sessions import Sessions
-from controller.store.memory import MemoryStore
+from controller.sessions import TTL_S, Sessions
+from tests.sim import checks
+from tests.sim.checks import Witness
 from tests.sim.faults import Schedule
-from tests.sim.rigs import WORKLOADS, Trace
-from wire.memory import MemoryNetwork
-from wire.model import Kind
+from tests.sim.ledger import RETRY_FAILED_S, SimStore
+from tests.sim.market import BANDS, EPOCH, FARM, POLICY, RULES, STALE_AFTER_S, SWITCHES_MAX, SimFeed
+from tests.sim.network import Letter, SimNetwork
+from tests.sim.trace import Trace
+from wire import messages
 from wire.signing import Signer
+from wire.transport import Received
 
-EPOCH = 1_700_000_000.0
-LEASE_S = 30.0
-SWITCHES_MAX = 2
+LEASE_S = 12.0
+TICK_S = 10.0
+HOLD_S = 20.0
+"""How long an operator's whim lasts."""
 
-FARM = FarmSettings(
-    sites=(SiteSettings(name="here", power="power", demand_groups="demand"),),
-    earnings=(
-        EarningSettings(workload="coin", kind=Kind.MINING, revenue="coin", gpu_power_w=300),
-        EarningSettings(workload="spare", kind=Kind.MINING, revenue="spare", gpu_power_w=250),
-        EarningSettings(
-            workload="chat", kind=Kind.INFERENCE, revenue="rental", gpu_power_w=400, gpu_idle_w=50
-        ),
-    ),
-    rig_classes=(RigClassSettings(name="any", gpu_off_w=20),),
-)
-POLICY = PolicySettings(
-    margin_usd_per_h=0.002,
-    off_band_usd_per_h=0.002,
-    dwell_s=5.0,
-    payback_s=86_400.0,
-    mining_switch=SwitchCost(cost_usd=0.0, duration_s=5.0),
-    inference_switch=SwitchCost(cost_usd=0.0, duration_s=5.0),
-    switches_max=SWITCHES_MAX,
-)
-BANDS = {
-    "power": (-0.5, 1.0),
-    "coin": (0.0, 1.0),
-    "spare": (0.0, 1.0),
-    "rental": (0.0, 5.0),
-    "demand": (0.0, 100.0),
-}
-RULES = {
-    series: QuoteRules(
-        unit="usd",
-        stale_after_s=120.0,
-        min=low,
-        max=high,
-        rises_persist_s=0.0,
-        cautious=Cautious.HIGH if series == "power" else Cautious.LOW,
-    )
-    for series, (low, high) in BANDS.items()
-}
+AWAY_S_MAX = 30.0
+"""Longest absence of a controller that died."""
 
 
-class SimStore(MemoryStore):
-    """Durable over the controller's deaths; its disk can be full."""
+class CheckedSessions(Sessions):
+    """Sessions that must not be taken in by any letter."""
 
-    refusal: str | None = None
+    witness: Witness
 
-    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
-        """See `controller.ports.Store`."""
-        self._check()
-        super().put_assignments(assignments)
+    def accept(self, received: Received) -> messages.UpBody | None:
+        """See `Sessions`."""
+        boots = self._boots(received.rig)
+        news = super().accept(received)
+        letter = received.frame
+        if news is None or not isinstance(letter, Letter):
+            return news
+        self.witness(checks.judged(letter.fault, refused=False))
+        session = self.all()[received.rig]
+        # Of a boot that this controller has never heard of nobody can say how old it is.
+        if session.boot_id in boots:
+            self._check_turn(letter, news)
+        self._newest[letter.rig] = letter
+        return news
 
-    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
-        """See `controller.ports.Store`."""
-        self._check()
-        return super().put_outcomes(outcomes)
+    def _check_turn(self, letter: Letter, news: messages.UpBody) -> None:
+        newest = self._newest.get(letter.rig)
+        if newest is not None and isinstance(news, messages.Gone):
+            # A broker publishes a will late; but only of the run that is the newest.
+            self.witness(checks.in_turn(newest.run - 1, letter.run))
+        elif newest is not None:
+            self.witness(checks.in_turn(newest.number, letter.number))
 
-    def add_event(self, event: Event) -> None:
-        """See `controller.ports.Store`."""
-        self._check()
-        super().add_event(event)
+    def _boots(self, rig: str) -> tuple[str, ...]:
+        session = self.all().get(rig)
+        return () if session is None else (session.boot_id, *session.retired)
 
-    def _check(self) -> None:
-        if self.refusal is not None:
-            raise StoreError(self.refusal)
-
-
-class SimFeed:
-    """Prices that jump now and then, and a feed that sometimes breaks."""
-
-    name = "sim"
-
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule = schedule
-
-    async def observe(self) -> list[Observation]:
-        """See `controller.ports.Feed`."""
-        now = asyncio.get_running_loop().time()
-        turn = int(min(now, self._schedule.calm_s) / self._schedule.price_interval_s)
-        rng = random.Random(f"{self._schedule.seed}/price/{turn}")
-        if now < self._schedule.calm_s and rng.random() < 0.1:
-            raise FeedError("the feed answered text/html")
-        values = {
-            "power": rng.choice((-0.05, 0.02, 0.08, 0.3)),
-            "coin": rng.choice((0.0, 0.02, 0.06)),
-            "spare": rng.choice((0.0, 0.02, 0.05)),
-            "rental": rng.choice((0.05, 0.3)) * (1e6 if rng.random() < 0.05 else 1.0),
-            "demand": rng.choice((0.0, 1.5, 4.0)),
-        }
-        return [Observation(series, "sim", value, EPOCH + now) for series, value in values.items()]
-
-    async def close(self) -> None:
-        """See `controller.ports.Feed`."""
+    @property
+    def _newest(self) -> dict[str, Letter]:
+        return self.__dict__.setdefault("newest", {})
 
 
 class SimController:
     """A controller that dies and comes back over the same store."""
 
     def __init__(
-        self, schedule: Schedule, network: MemoryNetwork, signer: Signer, trace: Trace
+        self,
+        schedule: Schedule,
+        network: SimNetwork,
+        signer: Signer,
+        trace: Trace,
+        witness: Witness,
     ) -> None:
-        self.store = SimStore()
+        self.store = SimStore(witness)
+        self.feed = SimFeed(schedule)
         self.fleet: Fleet | None = None
         self.reconciler: Reconciler | None = None
         self.deaths = 0
-        self._wall_offset_s = 0.0
+        self.wall_offset_s = 0.0
         self._schedule = schedule
         self._network = network
         self._signer = signer
         self._trace = trace
+        self._witness = witness
         self._orders = 0
+        self._holds = 0
+        self._absence_s = 0.0
         self._rng = random.Random(f"{schedule.seed}/controller")
         self._task: asyncio.Task[None] | None = None
         for rig in schedule.rig_names:
@@ -148,6 +106,7 @@ class SimController:
     async def live(self) -> None:
         """Run, and be started again whenever it dies. Until cancelled."""
         while True:
+            self._absence_s = self._rng.uniform(0.2, AWAY_S_MAX)
             self._task = asyncio.create_task(self._serve(), name="controller")
             try:
                 await asyncio.wait([self._task])
@@ -156,7 +115,7 @@ class SimController:
             if not self._task.cancelled() and (error := self._task.exception()) is not None:
                 raise error
             self.deaths += 1
-            await asyncio.sleep(self._rng.uniform(0.2, 40.0))
+            await asyncio.sleep(self._absence_s)
 
     def kill(self) -> None:
         """kill -9: all that is not in the store is forgotten."""
@@ -164,35 +123,45 @@ class SimController:
             self._network.fleet_link()
             self._task.cancel()
 
-    def step_wall_clock(self, by_s: float) -> None:
-        """Somebody, or NTP, sets the wall clock."""
-        self._wall_offset_s += by_s
+    def lose_store(self) -> None:
+        """The store is gone; until it is replaced, all that was sent before has expired."""
+        self.kill()
+        self._absence_s = TTL_S + 1.0
+        self.store.lose()
 
     def hold_something(self) -> None:
-        """An operator's word on one group, for a minute."""
+        """An operator's word on one group, for a while."""
         rig = self._rng.choice(self._schedule.rig_names)
-        hold = Hold(
-            hold_id="hold",
-            rig=rig,
-            group="g0",
-            workload=self._rng.choice([*WORKLOADS, None]),
-            owner="operator",
-            reason="because",
-            created_at=self._wall(),
-            expires_at=self._wall() + 60.0,
+        self.hold(GroupKey(rig, "g0"), self._rng.choice(["coin", "chat", "spare", None]))
+
+    def hold(self, key: GroupKey, workload: str | None) -> None:
+        """An operator's word, for a while."""
+        self._holds += 1
+        self.store.put_hold(
+            Hold(
+                hold_id=f"hold-{self._holds}",
+                rig=key.rig,
+                group=key.group,
+                workload=workload,
+                owner="operator",
+                reason="because",
+                created_at=self._wall(),
+                expires_at=self._wall() + HOLD_S,
+            )
         )
-        self.store.put_hold(hold)
         if self.reconciler is not None:
             self.reconciler.poke()
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        sessions = Sessions(self._network.fleet_link(), self._signer, loop.time)
-        self.fleet = Fleet(self.store, sessions, FleetSettings(), now=self._wall)
+        sessions = CheckedSessions(self._network.fleet_link(), self._signer, loop.time)
+        sessions.witness = self._witness
+        settings = FleetSettings(retry_failed_s=RETRY_FAILED_S)
+        self.fleet = Fleet(self.store, sessions, settings, now=self._wall)
         dispatch = Dispatch(
             self.fleet, sessions, lease_s=LEASE_S, clock=loop.time, stamp=lambda: ""
         )
-        prices = Prices([SimFeed(self._schedule)], RULES, clock=self._wall, interval_s=8.0)
+        prices = Prices([self.feed], RULES, clock=self._wall, interval_s=8.0)
         self.reconciler = Reconciler(
             fleet=self.fleet,
             sessions=sessions,
@@ -202,14 +171,20 @@ class SimController:
             ambience=Ambience(
                 wall=self._wall, monotonic=loop.time, prices=self._wall, new_id=self._new_id
             ),
-            tick_s=10.0,
+            tick_s=TICK_S,
         )
         await prices.look()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(prices.run())
             tasks.create_task(self.reconciler.run())
 
-    def _decide(self, views, quotes, holds, now) -> Plan:  # type: ignore[no-untyped-def]
+    def _decide(
+        self,
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Plan:
         situation = planner.Situation(
             views=views, quotes=quotes, holds=holds, policy=POLICY, farm=FARM, now=now
         )
@@ -217,10 +192,22 @@ class SimController:
         for decision in plan.decisions:
             if decision.moves:
                 self._trace.note(f"plan {decision.key} {decision.current} → {decision.chosen}")
+        self._check(situation, plan)
         return plan
 
+    def _check(self, situation: planner.Situation, plan: Plan) -> None:
+        loop, witness = asyncio.get_running_loop(), self._witness
+        witness(checks.believable(situation.quotes, BANDS))
+        silent_s = loop.time() - self.feed.spoke_s
+        witness(checks.current(situation.quotes, silent_s, STALE_AFTER_S))
+        holds = holds_in_force(self.store.holds(), self._wall())
+        for decision, view in zip(plan.decisions, situation.views, strict=True):
+            offered = [offer.name for offer in view.offer.workloads]
+            witness(checks.obeyed(decision, holds.get(decision.key), offered))
+        witness(checks.within_limit(situation.views, plan.decisions, set(holds), SWITCHES_MAX))
+
     def _wall(self) -> float:
-        return EPOCH + asyncio.get_running_loop().time() + self._wall_offset_s
+        return EPOCH + asyncio.get_running_loop().time() + self.wall_offset_s
 
     def _new_id(self) -> str:
         self._orders += 1

@@ -68,11 +68,8 @@ class SimStore(MemoryStore):
 
     def lose(self) -> None:
         """It comes back empty but for the inventory; rigs know more than it does."""
-        rigs, truth = self.rigs(), self._ordered
-        self.__init__(self._witness)  # type: ignore[misc]
-        self._ordered = truth
-        for record in rigs:
-            self.put_rig(record)
+        for memory in (self._assignments, self._outcomes, self._holds, self._outcome, self._failed):
+            memory.clear()
 
     def lost_on(self, rig: str) -> None:
         """A rig has forgotten what it did: it may tell another story now."""
