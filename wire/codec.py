@@ -10,13 +10,14 @@ A frame that is too long, malformed, of another version, for another rig or wron
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from wire import messages
 from wire.messages import SCHEMA, Down, Up
+from wire.packing import Packer
 from wire.signing import SIGNATURE_BYTES, Signer, Verifier
 from wire.transport import FRAME_BYTES_MAX
 
@@ -48,8 +49,8 @@ class _DownFrame(msgspec.Struct, array_like=True, frozen=True):
     body: msgspec.Raw
 
 
-_UP_BODIES: dict[str, msgspec.msgpack.Decoder[Any]] = {
-    kind.__name__: msgspec.msgpack.Decoder(kind)
+_UP_BODIES: dict[str, Packer[Any]] = {
+    kind.__name__: Packer(kind)
     for kind in (
         messages.Hello,
         messages.StateReport,
@@ -59,9 +60,8 @@ _UP_BODIES: dict[str, msgspec.msgpack.Decoder[Any]] = {
         messages.Gone,
     )
 }
-_DOWN_BODIES: dict[str, msgspec.msgpack.Decoder[Any]] = {
-    kind.__name__: msgspec.msgpack.Decoder(kind)
-    for kind in (messages.Order, messages.OutcomesAck, messages.Welcome)
+_DOWN_BODIES: dict[str, Packer[Any]] = {
+    kind.__name__: Packer(kind) for kind in (messages.Order, messages.OutcomesAck, messages.Welcome)
 }
 _UP = msgspec.msgpack.Decoder(_UpFrame)
 _DOWN = msgspec.msgpack.Decoder(_DownFrame)
@@ -70,8 +70,8 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 def encode_up(up: Up) -> bytes:
     """A frame for the controller. Raises `CodecError` when it would be too long."""
-    body = msgspec.Raw(_ENCODER.encode(up.body))
     name = type(up.body).__name__
+    body = msgspec.Raw(_UP_BODIES[name].pack(up.body))
     return _fitting(
         _ENCODER.encode(_UpFrame(SCHEMA, up.rig, up.boot_id, up.run_id, up.rig_time_s, name, body))
     )
@@ -79,7 +79,7 @@ def encode_up(up: Up) -> bytes:
 
 def decode_up(frame: bytes) -> Up:
     """A rig's frame, validated. Raises `CodecError`."""
-    raw = _decoded(_UP, _fitting(frame))
+    raw = _decoded(_UP.decode, _fitting(frame))
     _check_schema(raw.schema)
     body = _body(_UP_BODIES, raw.name, raw.body)
     if not all(map(math.isfinite, (raw.rig_time_s, *_figures(body)))):
@@ -91,8 +91,8 @@ def decode_up(frame: bytes) -> Up:
 
 def encode_down(down: Down, signer: Signer) -> bytes:
     """A signed frame for one rig. Raises `CodecError` when it would be too long."""
-    body = msgspec.Raw(_ENCODER.encode(down.body))
     name = type(down.body).__name__
+    body = msgspec.Raw(_DOWN_BODIES[name].pack(down.body))
     payload = _ENCODER.encode(
         _DownFrame(SCHEMA, down.rig, down.boot_id, down.rig_time_s, down.ttl_s, name, body)
     )
@@ -107,7 +107,7 @@ def decode_down(frame: bytes, verifier: Verifier, rig: str) -> Down:
         raise CodecError(
             "the frame is not signed by the controller that this rig was enrolled with"
         )
-    raw = _decoded(_DOWN, payload)
+    raw = _decoded(_DOWN.decode, payload)
     _check_schema(raw.schema)
     if raw.rig != rig:
         raise CodecError(f"the frame is for rig {raw.rig}, not for {rig}")
@@ -149,16 +149,16 @@ def _check_schema(schema: int) -> None:
         raise CodecError(f"the frame speaks schema {schema}, this side speaks {SCHEMA}; upgrade")
 
 
-def _body(decoders: dict[str, msgspec.msgpack.Decoder[Any]], name: str, raw: msgspec.Raw) -> Any:
-    decoder = decoders.get(name)
-    if decoder is None:
+def _body(packers: dict[str, Packer[Any]], name: str, raw: msgspec.Raw) -> Any:
+    packer = packers.get(name)
+    if packer is None:
         raise CodecError(f"the frame holds an unknown message, {name[:40]!r}")
-    return _decoded(decoder, raw)
+    return _decoded(packer.unpack, raw)
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[Any], data: bytes | msgspec.Raw) -> Any:
+def _decoded(decode: Callable[[bytes | msgspec.Raw], Any], data: bytes | msgspec.Raw) -> Any:
     try:
-        return decoder.decode(data)
+        return decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CodecError(f"the frame is malformed: {error}") from error
     except RecursionError as error:
