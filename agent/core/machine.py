@@ -101,15 +101,15 @@ def enter(state: State, phase: Phase, reason: str, rules: Rules, **changes: Any)
     if lines > rules.lines_max and not phase.stable and not state.tripped:
         tripped = f"gave up after {rules.lines_max} steps of one switch; last: {reason}"
         return _stop_or_fail(replace(state, lines=0, **changes), tripped, rules)
-    after = replace(
+    return replace(
         state,
         phase=phase,
+        leg=_leg(state),
         ticket=state.ticket + 1,
         lines=0 if phase.stable else lines,
         reason=reason,
         **changes,
     )
-    return replace(after, leg=_leg(after))
 
 
 def _leg(state: State) -> Leg:

@@ -83,7 +83,7 @@ GROUPS = (
         lambda status: len(status.rejected),
     ),
     Family(
-        "rigshift_switch_phase_seconds",
+        "rigshift_group_phase_visit_seconds",
         Type.SUMMARY,
         ("group", "phase"),
         "Time spent in each phase, and visits to it.",

@@ -1,7 +1,5 @@
 """An HTTP API with canned replies, and a launcher that only says whether something runs."""
 
-# ruff: noqa: ARG002 - a launcher takes what its port says, needed or not
-
 from __future__ import annotations
 
 import asyncio

@@ -25,15 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 START_MAX_S = 20.0
 POLL_S = 0.02
 
-ACCESS_LIST = """\
-pattern write rigshift/v1/%u/up
-pattern read rigshift/v1/%u/down/#
-
-user controller
-topic read rigshift/v1/+/up
-topic write rigshift/v1/+/down/now
-topic write rigshift/v1/+/down/kept
-"""
+ACCESS_LIST = Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl"
+"""The one that operators are given."""
 
 CONFIGURATION = """\
 user root
@@ -120,7 +113,7 @@ def running(rigs: Sequence[str]) -> Iterator[Mosquitto]:
 
 def _configure(broker: Mosquitto) -> None:
     _certify(broker.folder)
-    (broker.folder / "acl").write_text(ACCESS_LIST)
+    shutil.copy(ACCESS_LIST, broker.folder / "acl")
     passwords = broker.folder / "passwords"
     passwords.write_text("".join(f"{name}:{word}\n" for name, word in broker.passwords.items()))
     subprocess.run([_binary("mosquitto_passwd"), "-U", passwords], check=True)
