@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from controller.answers import Check
 from controller.core.model import GroupKey, GroupView, Plan, Quote
@@ -12,13 +14,22 @@ from controller.reconciler import Reconciler
 from controller.sessions import Sessions
 from wire.model import Sample
 
+DISK_FREE_MIN_BYTES = 100_000_000
+"""Below this the controller's disk is worth an operator's look."""
+
 
 class LiveDesk:
     """Answers from what the reconciler, the sessions and the feeds know at this moment."""
 
     def __init__(
-        self, reconciler: Reconciler, fleet: Fleet, sessions: Sessions, prices: Prices
+        self,
+        reconciler: Reconciler,
+        fleet: Fleet,
+        sessions: Sessions,
+        prices: Prices,
+        state_dir: Path,
     ) -> None:
+        self._state_dir = state_dir
         self._reconciler = reconciler
         self._fleet = fleet
         self._sessions = sessions
@@ -69,4 +80,13 @@ class LiveDesk:
             Check("link", True, refused),
             Check("assignments", not fault, fault or "durable before they are sent"),
             Check("feeds", not faults, feeds or "every feed answers"),
+            self._disk(),
         )
+
+    def _disk(self) -> Check:
+        """A full disk ends all switching, so it is told before it comes to that."""
+        free = shutil.disk_usage(self._state_dir).free
+        found = f"{free / 1e6:,.0f} MB free in {self._state_dir}"
+        if free < DISK_FREE_MIN_BYTES:
+            return Check("disk", False, f"{found}; make room, or nothing can be assigned")
+        return Check("disk", True, found)

@@ -133,7 +133,9 @@ class Controller:
         )
         self.switches = SwitchTimes()
         self.reconciler.on_outcome = self.switches.add
-        self.desk = LiveDesk(self.reconciler, self.fleet, self.sessions, self.prices)
+        self.desk = LiveDesk(
+            self.reconciler, self.fleet, self.sessions, self.prices, settings.state_dir
+        )
         self.operations = Operations(
             self.desk, store, now=time.time, new_id=lambda: uuid.uuid4().hex[:8]
         )
