@@ -82,7 +82,9 @@ class SafetySettings:
     """Limits past which a group is stopped, whatever it earns."""
 
     temperature_max_c: float = 90.0
+    """Of the chip."""
     memory_temperature_max_c: float = 108.0
+    """Of the memory, where the driver tells it."""
     samples: int = 3
     """Samples in a row above a limit before it counts."""
 
@@ -92,6 +94,7 @@ class MetricsSettings:
     """Prometheus endpoint of the agent."""
 
     host: str = "127.0.0.1"
+    """Address to listen on; beyond loopback nothing but `/metrics` is answered."""
     port: int = 9750
     """0: any free port; the chosen one is reported to the controller."""
 
@@ -101,6 +104,7 @@ class GroupSettings:
     """GPUs that are switched together, and all that may ever run on them."""
 
     name: str
+    """What the group is called on this rig."""
     gpus: tuple[str, ...]
     """NVML UUIDs; an index is not stable over reboots."""
     workloads: tuple[Workload, ...]
@@ -109,6 +113,7 @@ class GroupSettings:
     safe_workload: str | None = None
     """For `offline: safe`."""
     restarts_max: int = RESTARTS_MAX
+    """Restarts of a proven workload that exits by itself, before it counts as failed."""
 
     def rules(self) -> Rules:
         """What the switch machine must know of this."""
@@ -146,8 +151,9 @@ class Settings:
     report_interval_s: float = 5.0
     """Heartbeat; a change of state is reported at once."""
     telemetry_interval_s: float = 10.0
+    """Pause between two samples that are sent."""
     boot_grace_s: float = 300.0
-    """After a reboot the offline policy waits this long for the controller."""
+    """After its start an agent waits this long for the controller before the offline policy."""
 
     def workload(self, group: str, name: str) -> Workload:
         """Raises `KeyError` for what this file does not list."""
@@ -231,7 +237,7 @@ def _number_problems(settings: Settings) -> Iterator[str]:
     if gpu.vacant_memory_bytes < 0 or not 0 <= settings.boot_grace_s < math.inf:
         yield "gpu.vacant_memory_bytes, boot_grace_s: must be 0 or more"
     if not 0 <= settings.metrics.port <= PORT_MAX:
-        yield f"metrics.port: {settings.metrics.port} is no port; use 0 (any free one) to {PORT_MAX}"
+        yield f"metrics.port: {settings.metrics.port} is none; use 0 (any free one) to {PORT_MAX}"
 
 
 def _group_problems(group: GroupSettings) -> Iterator[str]:

@@ -64,6 +64,7 @@ class FleetSettings:
     retry_failed_s: float = 1800.0
     """A workload that failed on a group is tried again after this; doubled with each failure."""
     retry_failed_max_s: float = 86_400.0
+    """Longest such wait."""
 
 
 class Fleet:

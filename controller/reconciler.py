@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
 from controller.sessions import Sessions
 from wire import logs, messages
-from wire.model import OFF, Assignment, Outcome
+from wire.model import OFF, Assignment, Outcome, Phase
 from wire.transport import Received
 
 HOLD_FOREVER_S = 10.0 * 365 * 86_400
@@ -92,6 +92,7 @@ class Reconciler:
         self._tick_s = tick_s
         self._poked = asyncio.Event()
         self._inventory_at = float("-inf")
+        self._holds_seen: Set[str] | None = None
         self._log = logs.get("reconciler")
 
     def poke(self) -> None:
@@ -142,19 +143,23 @@ class Reconciler:
     def _reconcile(self) -> None:
         began, now = self._ambience.monotonic(), self._ambience.prices()
         views = self._fleet.views()
-        plan = self._decide(views, self._prices.quotes(), self._holds(), now)
+        holds = self._holds()
+        plan = self._decide(views, self._prices.quotes(), holds, now)
         self.plan_s = self._ambience.monotonic() - began
-        self._assign(plan, {view.key: view for view in views}, now)
+        self._assign(plan, {view.key: view for view in views}, self._released(views, holds))
+        self._holds_seen = {hold.hold_id for hold in holds}
         if self.newest is not None:
             self.tally = self.tally.passed(self.newest, views, now - self.newest.at)
         self.newest = plan
 
-    def _assign(self, plan: Plan, views: Mapping[GroupKey, GroupView], now: float) -> None:
+    def _assign(
+        self, plan: Plan, views: Mapping[GroupKey, GroupView], released: Set[GroupKey]
+    ) -> None:
         """Make durable, in one go, whatever the plan changes."""
         fresh = [
-            self._assignment(decision, now)
+            self._assignment(decision, plan.at)
             for decision in plan.decisions
-            if decision.moves or self._forgotten(views[decision.key])
+            if decision.moves or decision.key in released or self._forgotten(views[decision.key])
         ]
         if not fresh:
             return
@@ -189,6 +194,19 @@ class Reconciler:
         """The rig obeys a generation that this controller does not remember."""
         stored = self._fleet.assignments.get(view.key)
         return view.generation > (stored.assignment.generation if stored else 0)
+
+    def _released(self, views: Sequence[GroupView], holds: Sequence[Hold]) -> Set[GroupKey]:
+        """Failed groups on which an operator has just put a hold, even to what they had before.
+
+        That is the way out of quarantine. A hold that was there when the group failed is none,
+        and neither is one that a controller finds at its start.
+        """
+        if self._holds_seen is None:
+            return frozenset()
+        held = {GroupKey(h.rig, h.group) for h in holds if h.hold_id not in self._holds_seen}
+        return held & {
+            view.key for view in views if view.status and view.status.phase is Phase.FAILED
+        }
 
     def _assignment(self, decision: Decision, now: float) -> StoredAssignment:
         assignment = Assignment(
@@ -235,7 +253,8 @@ class Reconciler:
         """Durable first, acknowledged after."""
         try:
             news = self._fleet.learn(rig, outcomes)
-            self._store.add_events([self._ending(entry) for entry in news])
+            if news:
+                self._store.add_events([self._ending(entry) for entry in news])
         except StoreError as error:
             self._log.error("outcomes not stored", rig=rig, error=str(error))
             return

@@ -37,8 +37,8 @@ class Session:
     hello: messages.Hello | None = None
     groups: dict[str, model.GroupStatus] = field(default_factory=dict)
     sample: model.Sample | None = None
-    retired: tuple[str, ...] = ()
-    """Earlier boots; their frames are late, whatever their clock says."""
+    retired: dict[str, float] = field(default_factory=dict)
+    """Earlier boots, with the newest rig clock heard from each; their frames are late."""
 
 
 @dataclass(slots=True)
@@ -123,8 +123,7 @@ class Sessions:
         """The rig's session, moved on by this frame; none when the frame is late or repeated."""
         session = self._sessions.get(up.rig)
         if session is not None and isinstance(up.body, messages.Gone):
-            # A broker publishes a will long after it was written: only the run counts.
-            return session if session.run_id == up.run_id else None
+            return self._left(session, up)
         if session is None or session.boot_id != up.boot_id:
             return self._rebooted(session, up)
         if up.rig_time_s <= session.rig_time_s:
@@ -134,10 +133,19 @@ class Sessions:
         self._moved_on(session, up)
         return session
 
-    def _rebooted(self, old: Session | None, up: Up) -> Session | None:
-        retired = () if old is None else (*old.retired, old.boot_id)[-RETIRED_BOOTS_MAX:]
-        if old is not None and up.boot_id in old.retired:
+    def _left(self, session: Session, up: Up) -> Session | None:
+        """A broker publishes a will long after it was written: only the run counts."""
+        if session.run_id != up.run_id:
             return None
+        # What it said before it left must not bring it back.
+        session.rig_time_s = max(session.rig_time_s, up.rig_time_s)
+        return session
+
+    def _rebooted(self, old: Session | None, up: Up) -> Session | None:
+        retired = {} if old is None else {**old.retired, old.boot_id: old.rig_time_s}
+        if old is not None and up.boot_id in old.retired and not self._misjudged(old, up):
+            return None
+        retired.pop(up.boot_id, None)
         session = Session(
             rig=up.rig,
             boot_id=up.boot_id,
@@ -145,10 +153,18 @@ class Sessions:
             rig_time_s=up.rig_time_s,
             heard_at=self._clock(),
             groups={} if old is None else old.groups,
-            retired=retired,
+            retired=dict(list(retired.items())[-RETIRED_BOOTS_MAX:]),
         )
         self._sessions[up.rig] = session
         return session
+
+    def _misjudged(self, session: Session, up: Up) -> bool:
+        """A frame that was under way for very long can pass for a newer boot than the true one.
+
+        The true one goes on speaking, and the other does not.
+        """
+        silent = self._clock() - session.heard_at > TTL_S
+        return silent and up.rig_time_s > session.retired[up.boot_id]
 
     def _moved_on(self, session: Session, up: Up) -> None:
         session.rig_time_s = up.rig_time_s

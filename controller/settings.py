@@ -26,14 +26,16 @@ PORT_MAX = 65_535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
-    """The HTTP endpoint for operators, Prometheus and the console."""
+    """The HTTP endpoint for operators and Prometheus."""
 
     host: str = "127.0.0.1"
+    """Address to listen on; off loopback only with TLS."""
     port: int = 9700
     """0: any free port; the chosen one stands in `api.url` under `state_dir`."""
     tls_cert_file: Path | None = None
     """PEM; needed, with the key, to listen off loopback."""
     tls_key_file: Path | None = None
+    """PEM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,11 @@ class MqttSettings:
     url: str
     """`mqtts://host:port`, or `mqtt://` on loopback only."""
     username: str = "controller"
+    """The broker's access list goes by it."""
     password_file: Path | None = None
+    """File with the password; none: no password is sent."""
     ca_file: Path | None = None
+    """PEM certificates to trust; none: the system's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

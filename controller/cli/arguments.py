@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from controller.cli import commands
+from controller.cli import commands, demo
 from controller.core import duration
-from controller.demo import cli as demo
 from controller.orders import HOLD_DEFAULT_S
 
 URL_DEFAULT = "http://127.0.0.1:9700"

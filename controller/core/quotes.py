@@ -14,7 +14,7 @@ from statistics import median_high, median_low
 
 from controller.core import plausibility
 from controller.core.model import Observation, Quote, QuoteState
-from controller.core.plausibility import SOURCES_MAX, Cautious, QuoteRules
+from controller.core.plausibility import AHEAD_S_MAX, SOURCES_MAX, Cautious, QuoteRules
 
 LEVELS_MAX = 256
 """Rising levels remembered for one series; past it the newest replaces the one before."""
@@ -93,9 +93,11 @@ def quote(book: Book, rules: Mapping[str, QuoteRules], series: str, now: float) 
         reason = news or f"{series}: nothing heard yet"
         return Quote(series, None, now, QuoteState.MISSING, reason)
     level, age_s = page.levels[0], now - page.agreed_at
-    if age_s > rule.stale_after_s:
-        reason = _join(f"{series}: nothing usable for {age_s:.0f} s", news)
-        return Quote(series, None, page.agreed_at, QuoteState.STALE, reason)
+    if age_s > rule.stale_after_s or age_s < -AHEAD_S_MAX:
+        reason = f"{series}: nothing usable for {age_s:.0f} s"
+        if age_s < 0:
+            reason = f"{series}: the clock was set back, so nobody knows how old the price is"
+        return Quote(series, None, page.agreed_at, QuoteState.STALE, _join(reason, news))
     if not _proven(level, page.heard_at, rule):
         held_s = max(0.0, page.heard_at - level.since)
         reason = f"{series}: first value, held {held_s:.0f} of {rule.rises_persist_s:.0f} s"

@@ -66,10 +66,13 @@ class RecordedFile:
     """One CSV file: a first line of names, then rows with growing times."""
 
     path: Path
+    """The file."""
     columns: tuple[ColumnSettings, ...]
     """Columns to replay; others are left alone. An empty cell says nothing."""
     time_column: str = "ts_utc"
+    """Column with the instant that a row holds from."""
     time_format: TimeFormat = TimeFormat.ISO8601
+    """How that column is written."""
     align: Align | None = None
     """None: replayed at the hours it was recorded at."""
 
@@ -106,6 +109,7 @@ class FieldSettings(Measure):
     at_path: str = ""
     """JMESPath to the instant that the number holds from; empty: the moment of the answer."""
     at_format: TimeFormat = TimeFormat.ISO8601
+    """How that instant is written; `hours` is for files only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,7 @@ class HttpFeedSettings:
     """`https://…`; `http://` only without secrets, or on loopback."""
     fields: tuple[FieldSettings, ...]
     headers: dict[str, Text] = field(default_factory=dict)
+    """Sent with the request, by name."""
     query: dict[str, Text] = field(default_factory=dict)
     """Added to the URL; the place for keys that the provider wants there."""
     interval_s: float = 60.0

@@ -299,10 +299,13 @@ def test_a_read_only_file_says_what_to_change() -> None:
         path.chmod(0o444)
         Path(directory).chmod(0o555)
         script = (
-            "import os, sys\n"
+            "import os, sys, tempfile\n"
             "from pathlib import Path\n"
             "from controller.ports import StoreError\n"
             "from controller.store.sql import SqlStore\n"
+            # What is imported on the way must be there before this user may no longer read it.
+            "with tempfile.TemporaryDirectory() as other:\n"
+            "    SqlStore.open(Path(other) / 'store.db').close()\n"
             "if os.geteuid() == 0:\n"
             "    os.setuid(65534)\n"
             "try:\n"
