@@ -45,12 +45,14 @@ class FileJournal:
         self._lines = 0
         self._whole_bytes: int | None = None
         """Where the last whole line ends, if a torn one may follow it."""
+        self._spoiled = False
+        """The file cannot be believed, so the next line takes its place."""
 
     def append(self, state: State) -> None:
         """See `agent.ports.Journal`."""
         line = _encode(state)
         try:
-            if state.phase.stable and self._lines >= COMPACT_LINES:
+            if self._spoiled or (state.phase.stable and self._lines >= COMPACT_LINES):
                 self._rewrite(line)
             else:
                 self._append(line)
@@ -86,6 +88,7 @@ class FileJournal:
                 _payload(line)
             return _decode(lines[-1])
         except ValueError as error:
+            self._spoiled = True
             return recovery.unknown(f"{self._path} cannot be believed: {error}")
 
     def _append(self, line: bytes) -> None:
@@ -127,6 +130,7 @@ class FileJournal:
         _sync_directory(self._path.parent)
         self._lines = 1
         self._whole_bytes = None
+        self._spoiled = False
 
 
 class MemoryJournal:

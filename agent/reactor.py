@@ -41,6 +41,8 @@ class Reactor:
     ) -> None:
         self.group = group
         self.state = State()
+        self.resumed = False
+        """Whether `state` is true yet; until then nobody may be told of it."""
         self.fault = ""
         """Why the newest state could not be made durable; empty when it was."""
         self.on_outcome: Callable[[str, Outcome], None] = _unheard
@@ -79,7 +81,7 @@ class Reactor:
         while not self._journaled(after, retry=False):  # noqa: ASYNC110 - disks send no events
             await asyncio.sleep(JOURNAL_RETRY_S)
         self._log.info("resumed", journal=before.phase, alive=sorted(alive), phase=after.phase)
-        self.state = after
+        self.state, self.resumed = after, True
         self._changed()
         self._perform()
 

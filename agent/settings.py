@@ -236,8 +236,9 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         yield "gpu.vacant_samples, safety.samples: must be 1 or more, or nothing would be looked at"
     if gpu.vacant_memory_bytes < 0 or not 0 <= settings.boot_grace_s < math.inf:
         yield "gpu.vacant_memory_bytes, boot_grace_s: must be 0 or more"
-    if not 0 <= settings.metrics.port <= PORT_MAX:
-        yield f"metrics.port: {settings.metrics.port} is none; use 0 (any free one) to {PORT_MAX}"
+    port = settings.metrics.port
+    if not 0 <= port <= PORT_MAX:
+        yield f"metrics.port: {port} is no port; use 0 (any free one) to {PORT_MAX}"
 
 
 def _group_problems(group: GroupSettings) -> Iterator[str]:

@@ -130,8 +130,8 @@ class Uplink:
         await self._send(messages.Hello(self._identity.version, groups, self.metrics_url))
 
     def statuses(self) -> tuple[model.GroupStatus, ...]:
-        """Observed state of every group."""
-        return tuple(_status(reactor) for reactor in self._reactors.values())
+        """Observed state of every group that has resumed its journal."""
+        return tuple(_status(reactor) for reactor in self._reactors.values() if reactor.resumed)
 
     async def _measure(self) -> None:
         while True:
@@ -215,16 +215,22 @@ class Uplink:
 
     def _order(self, order: messages.Order, rig_time_s: float) -> str:
         self.lease_until_s = max(self.lease_until_s, rig_time_s + order.lease_s)
+        if self.lease_left_s > 0:
+            self._renew()
         unknown = [a.group for a in order.assignments if a.group not in self._reactors]
         for assignment in order.assignments:
             reactor = self._reactors.get(assignment.group)
             if reactor is None:
                 continue
-            if reactor.state.lapsed:
-                reactor.post(Renewed())
             if assignment.generation > reactor.state.desired.generation:
                 reactor.post(Assigned(_desired(assignment)))
         return f"this rig has no group {', '.join(unknown)}" if unknown else ""
+
+    def _renew(self) -> None:
+        """The lease is the whole rig's: groups that were never assigned anything have it too."""
+        for reactor in self._reactors.values():
+            if reactor.state.lapsed:
+                reactor.post(Renewed())
 
     async def _watch_lease(self) -> None:
         while True:

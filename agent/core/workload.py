@@ -12,14 +12,15 @@ class Deadlines:
     """Longest time for each phase, in seconds; past it the phase has failed."""
 
     prepare_s: float = 600.0
-    """Fetching an image or a model over a slow line."""
+    """Checks before anything is stopped, such as program and API port."""
     drain_s: float = 120.0
     """Requests in progress; past it they are cut off."""
     stop_s: float = 60.0
     """TERM, then KILL, then the kernel giving the process up."""
     vacate_s: float = 60.0
-    """Memory freed and neutral clocks read back."""
+    """No process left on the GPUs, and their memory freed."""
     tune_s: float = 30.0
+    """The GPU profile applied."""
     start_s: float = 60.0
     """From the start of the process until it exists; loading a model belongs to `probe_s`."""
     probe_s: float = 900.0
@@ -49,8 +50,9 @@ class Workload:
     name: str
     """Unique on the group; what assignments call it."""
     kind: Kind
+    """What it earns by; the controller's settings must agree."""
     driver: str
-    """Short name of the driver: `xmrig`, `openai`, `scripted`, …"""
+    """Short name of the driver: `xmrig` or `openai` (`scripted` in simulations only)."""
     group: str = ""
     """Filled in from the group it stands under."""
     gpus: tuple[str, ...] = ()
@@ -66,13 +68,13 @@ class Workload:
     model: str = ""
     """Inference: model name to ask for."""
     profile: str = "neutral"
-    """GPU profile it runs under."""
+    """GPU profile it runs under; so far there is only `neutral`, which changes nothing."""
     power_w: float | None = None
-    """Nameplate watts of the group at the wall, until measured."""
+    """Nameplate watts of the group at the wall, for a controller that has no better figure."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     readiness: Readiness = field(default_factory=Readiness)
     script: dict[str, float | bool | str] = field(default_factory=dict)
-    """Scripted driver only: how it shall behave, see `agent.drivers.scripted`."""
+    """Scripted driver only: how it shall behave, see `agent.drivers.script`."""
 
     @property
     def key(self) -> str:

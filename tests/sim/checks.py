@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent.core.model import Offline, Rules, State
-from controller.core.model import Block, Decision, GroupKey, GroupView, Hold, Quote
+from controller.core.model import Decision, GroupKey, GroupView, Hold, Quote
 from controller.ports import StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
 
@@ -163,7 +163,9 @@ def offline(state: State, rules: Rules) -> str:
         return ""
     if state.desired.committed:
         return ""
-    if rules.offline is Offline.SAFE and any(r.workload == rules.safe_workload for r in state.rejected):
+    if rules.offline is Offline.SAFE and any(
+        r.workload == rules.safe_workload for r in state.rejected
+    ):
         return ""
     safe = rules.safe_workload if rules.offline is Offline.SAFE else None
     return "" if state.active == safe else f"{state.active} runs without a lease, not {safe}"
@@ -217,9 +219,11 @@ def within_limit(
 ) -> str:
     """Groups that are sent off for money fit beside those already under way."""
     under_way = sum(switching(view) for view in views)
-    begun = sum(d.moves and d.key not in held and d.blocked is not Block.HOLD for d in decisions)
-    if begun > max(0, most - under_way):
-        return f"{begun} groups are sent off while {under_way} are under way; {most} may be"
+    runs = {view.key: view.status.active for view in views if view.status is not None}
+    begun = [d.key for d in decisions if d.moves and d.chosen != runs.get(d.key)]
+    begun = [key for key in begun if key not in held]
+    if len(begun) > max(0, most - under_way):
+        return f"{len(begun)} groups are sent off while {under_way} are under way; {most} may be"
     return ""
 
 
@@ -276,8 +280,6 @@ def ended_once(assigned: Mapping[GroupKey, StoredAssignment], ended: list[Stored
 
 def as_assigned(state: State, alive: Sequence[str], assigned: str | None) -> str:
     """A group at rest does what it was assigned, in truth and not only in its own eyes."""
-    if state.phase is Phase.FAILED:
-        return "" if state.reason else "failed without a reason"
     if not state.phase.stable or state.active != assigned or state.lapsed:
         return f"{state.phase} {state.active}, lapsed {state.lapsed}, assigned {assigned}"
     if list(alive) != ([] if assigned is None else [assigned]):

@@ -7,6 +7,7 @@ after `fsync` of its directory. A killed process loses nothing; a power cut lose
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Iterator
@@ -136,7 +137,7 @@ class SimPath:
         self.disk.begin()
         if mode == "wb" or not self.exists():
             self.disk._names[self.name] = _Node()
-        return SimFile(self.disk, self.disk._names[self.name])
+        return SimFile(self.disk, self.disk._names[self.name], raw=buffering == 0)
 
     def replace(self, target: SimPath) -> None:
         """See `Path`: at once and whole, but safe only when the directory is synced."""
@@ -147,9 +148,10 @@ class SimPath:
 class SimFile:
     """An open file; its own descriptor."""
 
-    def __init__(self, disk: SimDisk, node: _Node) -> None:
+    def __init__(self, disk: SimDisk, node: _Node, *, raw: bool) -> None:
         self.disk = disk
         self.node = node
+        self._raw = raw
 
     def __enter__(self) -> SimFile:
         return self
@@ -165,7 +167,9 @@ class SimFile:
             raise PowerCutError
         if self.disk.refusal is not None:
             self.node.data += data[:half]
-            return half
+            if self._raw:
+                return half
+            raise OSError(errno.ENOSPC, self.disk.refusal)
         self.node.data += data
         return len(data)
 
@@ -188,6 +192,7 @@ class SimOs:
     """As much of `os` as the journal uses."""
 
     O_RDONLY = os.O_RDONLY
+    strerror = staticmethod(os.strerror)
 
     def open(self, path: SimPath, flags: int) -> SimPath:
         """A directory's descriptor."""

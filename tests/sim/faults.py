@@ -71,7 +71,7 @@ class Fault(StrEnum):
     """The agent is killed right after a driver has done what it was asked, before saying so."""
     # Surroundings.
     CLOCK_STEP = "clock_step"
-    """The controller's wall clock jumps by an hour."""
+    """The controller's wall clock jumps by an hour, and later back."""
     FEED_DOWN = "feed_down"
     OPERATOR = "operator"
     """Somebody holds a group for a while."""
@@ -127,7 +127,7 @@ ODDS: dict[Fault, _Odds] = {
     Fault.UNTUNED: _Odds(1, 15.0),
     Fault.TUNER_STUCK: _Odds(1, 15.0),
     Fault.VERB_DEATH: _Odds(1),
-    Fault.CLOCK_STEP: _Odds(1),
+    Fault.CLOCK_STEP: _Odds(1, 15.0),
     Fault.FEED_DOWN: _Odds(1, 50.0),
     Fault.OPERATOR: _Odds(2),
 }

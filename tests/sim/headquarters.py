@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from controller.core import planner
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
@@ -25,8 +25,8 @@ from wire import messages
 from wire.signing import Signer
 from wire.transport import Received
 
-LEASE_S = 12.0
-TICK_S = 10.0
+LEASE_S = 18.0
+TICK_S = 5.0
 HOLD_S = 20.0
 """How long an operator's whim lasts."""
 
@@ -37,19 +37,24 @@ AWAY_S_MAX = 30.0
 class CheckedSessions(Sessions):
     """Sessions that must not be taken in by any letter."""
 
-    witness: Witness
+    def __init__(
+        self, network: SimNetwork, signer: Signer, clock: Callable[[], float], witness: Witness
+    ) -> None:
+        super().__init__(network.fleet_link(), signer, clock)
+        self._now = clock
+        self._witness = witness
+        self._newest: dict[str, Letter] = {}
 
     def accept(self, received: Received) -> messages.UpBody | None:
         """See `Sessions`."""
-        boots = self._boots(received.rig)
+        heard = self._heard_before(received.rig)
         news = super().accept(received)
         letter = received.frame
         if news is None or not isinstance(letter, Letter):
             return news
-        self.witness(checks.judged(letter.fault, refused=False))
-        session = self.all()[received.rig]
-        # Of a boot that this controller has never heard of nobody can say how old it is.
-        if session.boot_id in boots:
+        self._witness(checks.judged(letter.fault, refused=False))
+        # Of a boot that is new, or comes back after a silence, nobody can say how old it is.
+        if self.all()[received.rig].boot_id in heard:
             self._check_turn(letter, news)
         self._newest[letter.rig] = letter
         return news
@@ -58,17 +63,17 @@ class CheckedSessions(Sessions):
         newest = self._newest.get(letter.rig)
         if newest is not None and isinstance(news, messages.Gone):
             # A broker publishes a will late; but only of the run that is the newest.
-            self.witness(checks.in_turn(newest.run - 1, letter.run))
+            self._witness(checks.in_turn(newest.run - 1, letter.run))
         elif newest is not None:
-            self.witness(checks.in_turn(newest.number, letter.number))
+            self._witness(checks.in_turn(newest.number, letter.number))
 
-    def _boots(self, rig: str) -> tuple[str, ...]:
+    def _heard_before(self, rig: str) -> tuple[str, ...]:
+        """Boots whose order in time this controller knows."""
         session = self.all().get(rig)
-        return () if session is None else (session.boot_id, *session.retired)
-
-    @property
-    def _newest(self) -> dict[str, Letter]:
-        return self.__dict__.setdefault("newest", {})
+        if session is None:
+            return ()
+        silent = self._now() - session.heard_at > TTL_S
+        return (session.boot_id,) if silent else (session.boot_id, *session.retired)
 
 
 class SimController:
@@ -95,6 +100,7 @@ class SimController:
         self._witness = witness
         self._orders = 0
         self._holds = 0
+        self._repaired_s: dict[GroupKey, float] = {}
         self._absence_s = 0.0
         self._rng = random.Random(f"{schedule.seed}/controller")
         self._task: asyncio.Task[None] | None = None
@@ -134,6 +140,13 @@ class SimController:
         rig = self._rng.choice(self._schedule.rig_names)
         self.hold(GroupKey(rig, "g0"), self._rng.choice(["coin", "chat", "spare", None]))
 
+    def repair(self, key: GroupKey) -> None:
+        """An operator sees a failed group, has mended what was wrong, and says what to run."""
+        now = asyncio.get_running_loop().time()
+        if now - self._repaired_s.get(key, float("-inf")) > HOLD_S:
+            self._repaired_s[key] = now
+            self.hold(key, "coin")
+
     def hold(self, key: GroupKey, workload: str | None) -> None:
         """An operator's word, for a while."""
         self._holds += 1
@@ -154,8 +167,7 @@ class SimController:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        sessions = CheckedSessions(self._network.fleet_link(), self._signer, loop.time)
-        sessions.witness = self._witness
+        sessions = CheckedSessions(self._network, self._signer, loop.time, self._witness)
         settings = FleetSettings(retry_failed_s=RETRY_FAILED_S)
         self.fleet = Fleet(self.store, sessions, settings, now=self._wall)
         dispatch = Dispatch(

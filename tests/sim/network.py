@@ -11,8 +11,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
+from agent.uplink import Counts
+from tests.sim import checks
+from tests.sim.checks import Witness
 from tests.sim.faults import CALM_S, Fault, Schedule
 from wire import codec
 from wire.memory import MemoryNetwork, _AgentEnd, _FleetEnd
@@ -48,7 +49,7 @@ class Weather:
     rng: random.Random
     schedule: Schedule
 
-    def fate(self, rig: str, *, upward: bool, frame: bytes) -> Sequence[float]:  # noqa: ARG002
+    def fate(self, rig: str, *, upward: bool, frame: bytes) -> Sequence[float]:
         """See `wire.memory.Faults`."""
         now = asyncio.get_running_loop().time()
         if now >= CALM_S:
@@ -122,6 +123,39 @@ class SimNetwork(MemoryNetwork):
         letter = Letter(frame)
         letter.rig, letter.number, letter.sent_s = rig, self._numbers, self._now()
         return letter
+
+
+class CheckedLink:
+    """A rig's link that sees whether each letter was judged as it deserves."""
+
+    def __init__(
+        self, link: AgentLink, witness: Witness, fault: Callable[[Letter], str | None]
+    ) -> None:
+        """`fault`: why a letter must be refused; empty: it must not be; none: it may be."""
+        self.counts: Counts | None = None
+        self._link = link
+        self._witness = witness
+        self._fault = fault
+        self._open: tuple[str | None, int] | None = None
+
+    async def send(self, frame: bytes) -> None:
+        """See `AgentLink`."""
+        await self._link.send(frame)
+
+    async def receive(self) -> bytes:
+        """See `AgentLink`; whoever asks for the next letter has judged the last one."""
+        if self._open is not None and self.counts is not None:
+            fault, refused = self._open
+            if fault is not None:
+                self._witness(checks.judged(fault, refused=self.counts.refused > refused))
+        letter = await self._link.receive()
+        if isinstance(letter, Letter) and self.counts is not None:
+            self._open = self._fault(letter), self.counts.refused
+        return letter
+
+    async def close(self) -> None:
+        """See `AgentLink`."""
+        await self._link.close()
 
 
 def spoiled(letter: Letter, data: bytes, fault: str) -> Letter:

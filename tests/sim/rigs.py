@@ -3,185 +3,84 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable
 
 from agent.core.model import State
-from agent.core.workload import Deadlines, Readiness, Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
-from agent.gpu.untuned import Untuned
-from agent.journal import MemoryJournal
-from agent.ports import Occupancy
-from agent.ports import Readiness as Look
 from agent.rig import Equipment, Rig
-from agent.settings import GpuSettings, GroupSettings, LinkSettings, Settings
 from agent.uplink import Identity
+from controller.core.model import GroupKey
 from tests.sim import checks
-from tests.sim.faults import Schedule
-from wire import model
-from wire.memory import MemoryNetwork
-from wire.model import Kind
+from tests.sim.checks import Witness
+from tests.sim.disk import PowerCutError, SimDisk
+from tests.sim.driving import CheckedDriver
+from tests.sim.faults import CALM_S, Schedule
+from tests.sim.gpus import CheckedWorld, Eyes, SimTuner
+from tests.sim.headquarters import LEASE_S
+from tests.sim.journals import SimJournal
+from tests.sim.ledger import SimStore
+from tests.sim.machine_settings import BOOT_GRACE_S, COOLED_S, REPORT_INTERVAL_S, settings
+from tests.sim.network import CheckedLink, Letter, SimNetwork
+from tests.sim.trace import Trace
+from wire.model import Assignment, Phase
 
-WORKLOADS = {"coin": Kind.MINING, "chat": Kind.INFERENCE, "spare": Kind.MINING}
-FLOOR_BYTES = 1024**3
+AWAY_S_MAX = 8.0
+"""Longest time until a dead agent is started again."""
 
+UPTIME_S = 20.0
+"""What the rig clock shows when the agent is first started after a boot."""
 
-class PowerCutError(BaseException):
-    """The agent dies at this very line."""
+LAPSE_GRACE_S = REPORT_INTERVAL_S + 3.0
+"""The lease is looked at as often as reports are due, and a full disk delays it."""
 
-
-@dataclass(slots=True)
-class Trace:
-    """Everything that was made durable, in order: two runs of a seed must agree."""
-
-    lines: list[str]
-    now: Callable[[], float]
-
-    def note(self, text: str) -> None:
-        """One line."""
-        self.lines.append(f"{self.now():.6f} {text}")
-
-
-class SimJournal(MemoryJournal):
-    """A journal that can die before or after a line, and checks what is written."""
-
-    def __init__(self, name: str, trace: Trace) -> None:
-        super().__init__()
-        self.crashes: dict[int, bool] = {}
-        """Journal lines at which the agent dies, by number; true: the line was durable."""
-        self._name = name
-        self._trace = trace
-        self._count = 0
-
-    @property
-    def durable(self) -> State | None:
-        """The newest durable state."""
-        return self.states[-1] if self.states else None
-
-    def append(self, state: State) -> None:
-        """See `agent.ports.Journal`."""
-        self._count += 1
-        crash = self.crashes.pop(self._count, None)
-        if crash is False:
-            raise PowerCutError
-        checks.generation_grows(self.durable, state)
-        super().append(state)
-        self._trace.note(f"{self._name} {state.phase} {state.target} {state.desired.generation}")
-        if crash:
-            raise PowerCutError
-
-
-class CheckedWorld(ScriptedWorld):
-    """Simulated GPUs that shout at the moment two workloads meet."""
-
-    def launch(self, workload: Workload) -> None:
-        """See `ScriptedWorld`."""
-        for gpu in workload.gpus:
-            held = sum(life.script.memory_bytes for life in self._residue if gpu in life.gpus)
-            checks.empty_before_start(gpu, self.alive_on(gpu), held, FLOOR_BYTES)
-        super().launch(workload)
-        for gpu in workload.gpus:
-            checks.exclusive(gpu, self.alive_on(gpu))
-
-
-class CheckedDriver(ScriptedDriver):
-    """A scripted driver that refuses to act on what the journal does not say."""
-
-    def __init__(
-        self, world: ScriptedWorld, journals: dict[str, SimJournal], calm: Callable[[], bool]
-    ) -> None:
-        super().__init__(world)
-        self._journals = journals
-        self._calm = calm
-
-    async def prepare(self, workload: Workload) -> None:
-        """See `agent.ports.Driver`."""
-        await super().prepare(self._checked("prepare", workload))
-
-    async def start(self, workload: Workload) -> None:
-        """See `agent.ports.Driver`."""
-        await super().start(self._checked("start", workload))
-
-    async def stop(self, workload: Workload, grace_s: float) -> None:
-        """See `agent.ports.Driver`."""
-        await super().stop(self._checked("stop", workload), grace_s)
-
-    async def probe(self, workload: Workload) -> Look:
-        """See `agent.ports.Driver`."""
-        return await super().probe(self._checked("probe", workload))
-
-    async def drain(self, workload: Workload) -> None:
-        """See `agent.ports.Drainable`."""
-        await super().drain(self._checked("drain", workload))
-
-    async def undrain(self, workload: Workload) -> None:
-        """See `agent.ports.Drainable`."""
-        await super().undrain(self._checked("undrain", workload))
-
-    def _checked(self, verb: str, workload: Workload) -> Workload:
-        journal = self._journals[workload.group]
-        if not (verb == "stop" and journal.refusal):
-            checks.journaled(verb, workload.name, journal.durable)
-        return replace(workload, script={}) if self._calm() else workload
-
-
-class Eyes:
-    """The rig's sampler and GPU probe: what a simulated machine shows of itself."""
-
-    def __init__(
-        self, world: ScriptedWorld, gpus: tuple[str, ...], now: Callable[[], float]
-    ) -> None:
-        self.hot = False
-        self._world = world
-        self._gpus = gpus
-        self._now = now
-
-    def latest(self) -> model.Sample:
-        """See `agent.ports.Sampler`."""
-        heat = [99.0 if self.hot and i == 0 else 60.0 for i in range(len(self._gpus))]
-        return model.Sample(
-            at_s=self._now(),
-            ok=True,
-            gpus=tuple(
-                model.GpuReading(uuid, temperature_c=c)
-                for uuid, c in zip(self._gpus, heat, strict=True)
-            ),
-        )
-
-    async def occupancy(self, gpus: tuple[str, ...]) -> Occupancy | None:
-        """See `agent.ports.GpuProbe`."""
-        return await self._world.occupancy(gpus)
+EXPIRY_S = 30.0
+"""No frame counts for longer than this after it was sent."""
 
 
 class SimMachine:
-    """One machine: what survives an agent (processes, disk) and what does not."""
+    """One machine: what survives an agent (processes, GPUs, disk) and what does not."""
 
     def __init__(
-        self, name: str, schedule: Schedule, network: MemoryNetwork, order_key: str, trace: Trace
+        self,
+        name: str,
+        schedule: Schedule,
+        network: SimNetwork,
+        store: SimStore,
+        order_key: str,
+        trace: Trace,
+        witness: Witness,
     ) -> None:
         self.name = name
         self.settings = settings(name, schedule, order_key)
-        self.journals = {
-            g.name: SimJournal(f"{name}/{g.name}", trace) for g in self.settings.groups
-        }
-        self.world = CheckedWorld()
+        self.disk = SimDisk()
+        self.tuner = SimTuner(witness)
+        self.world = CheckedWorld(self.tuner, witness)
         self.rig: Rig | None = None
+        self.dead = True
+        """No agent is there, or the one that is there was killed."""
         self.deaths = 0
-        self._schedule = schedule
+        self.verbs_left: int | None = None
+        """After so many more verbs of a driver the agent is killed."""
+        self.power_dies = False
+        """When the disk kills the agent, the whole machine dies with it."""
+        self.journals = {
+            group.name: SimJournal(group.name, self.disk, group.rules(), self, witness)
+            for group in self.settings.groups
+        }
+        gpus = tuple(gpu for group in self.settings.groups for gpu in group.gpus)
+        self.eyes = Eyes(self.world, gpus, self._now)
         self._network = network
+        self._store = store
+        self._trace = trace
+        self._witness = witness
         self._rng = random.Random(f"{schedule.seed}/{name}")
         self._boots = 0
         self._booted_s = 0.0
-        self._link: object = None
+        self._began_s = 0.0
+        self._hot_work_s: float | None = None
         self._task: asyncio.Task[None] | None = None
-        gpus = tuple(gpu for group in self.settings.groups for gpu in group.gpus)
-        self.eyes = Eyes(self.world, gpus, self._now)
-        for rig, line, durable in schedule.crash_at_line:
-            if rig == name:
-                next(iter(self.journals.values())).crashes[line] = durable
+
+    # Lives and deaths.
 
     async def live(self) -> None:
         """Boot, and let systemd start the agent again whenever it dies. Until cancelled."""
@@ -192,23 +91,57 @@ class SimMachine:
                 await asyncio.wait([self._task])
             finally:
                 self._task.cancel()
-            self._check_death(self._task)
+            if not self._task.cancelled():
+                _check_death(self._task.exception())
+            self.dead, self.rig = True, None
             self.deaths += 1
-            self.rig = None
-            await asyncio.sleep(self._rng.uniform(0.2, 8.0))
+            await asyncio.sleep(self._rng.uniform(0.2, AWAY_S_MAX))
 
     def kill(self) -> None:
         """kill -9: the agent is gone at once; what it started goes on."""
-        if self._task is not None and not self._task.done():
-            self._mute()
+        if not self.dead:
+            self._silence()
+            assert self._task is not None
+            self._task.cancel()
+
+    def upgrade(self) -> None:
+        """The agent is asked to end, and says goodbye."""
+        if self._task is not None:
             self._task.cancel()
 
     def boot(self) -> None:
         """Power cycle: nothing runs any more, the rig clock starts again."""
-        self._boots += 1
-        self._booted_s = asyncio.get_running_loop().time() - 20.0
-        self.world.reset()
         self.kill()
+        self._lose_power()
+
+    def die(self) -> None:
+        """See `Surroundings`; whoever calls this lets the agent fall."""
+        self._silence()
+        if self.power_dies:
+            self.power_dies = False
+            self._lose_power()
+
+    def verb_kills(self) -> bool:
+        """See `Life`."""
+        if self.verbs_left is None or self.dead:
+            return self.dead
+        self.verbs_left -= 1
+        if self.verbs_left > 0:
+            return False
+        self.verbs_left = None
+        self.kill()
+        return True
+
+    def tamper(self, *, lost: bool) -> None:
+        """While the agent is away a bit of its journals flips, or the disk is replaced."""
+        self.kill()
+        if lost:
+            self.disk.wipe()
+        elif not self.disk.rot(self._rng):
+            return
+        self._store.forgive(self.name)
+        for journal in self.journals.values():
+            journal.forgiven = True
 
     def crash_workloads(self) -> None:
         """Whatever runs ends by itself."""
@@ -216,51 +149,115 @@ class SimMachine:
             for key in self.world.alive_on(group.gpus[0]):
                 self.world.crash(key)
 
-    def refuse(self, reason: str | None) -> None:
-        """The disk is full, or has room again."""
-        for journal in self.journals.values():
-            journal.refusal = reason
+    def calm(self) -> None:
+        """Nothing more goes wrong from here on."""
+        self.disk.fuse = self.verbs_left = None
+
+    # What checkers ask.
+
+    def alive(self, group: str) -> frozenset[str]:
+        """See `Surroundings`."""
+        gpu = self.settings.groups[int(group[1:])].gpus[0]
+        return frozenset(key.partition(".")[2] for key in self.world.alive_on(gpu))
+
+    def age_s(self, group: str, workload: str) -> float | None:
+        """See `Surroundings`."""
+        return self.world.age_s(f"{group}.{workload}")
+
+    def ordered(self, group: str, generation: int) -> Iterable[Assignment]:
+        """See `Surroundings`."""
+        return self._store.ordered(GroupKey(self.name, group), generation)
+
+    def note(self, text: str) -> None:
+        """See `Surroundings`."""
+        self._trace.note(f"{self.name}/{text}")
+
+    def state(self, group: str) -> State | None:
+        """What a living agent makes of a group; none once it is dead, or before it resumed."""
+        if self.rig is None or self.dead or self.journals[group].durable is None:
+            return None
+        return self.rig.reactors[group].state
+
+    def look(self) -> None:
+        """What must be true of a machine at any time, if its agent had time enough for it."""
+        for group in self.settings.groups:
+            state = self.state(group.name)
+            if state is not None and self.rig is not None:
+                if not self.rig.reactors[group.name].fault:
+                    self._witness(checks.lapsed_in_time(state, self._overdue_s(), LAPSE_GRACE_S))
+        self._look_at_heat()
+
+    def _overdue_s(self) -> float:
+        ordered_s = self._network.ordered_s.get(self.name, float("-inf"))
+        return self._now() - max(ordered_s + LEASE_S, self._began_s + BOOT_GRACE_S)
+
+    def _look_at_heat(self) -> None:
+        gpu = self.settings.groups[0].gpus[0]
+        state, keys = self.state("g0"), self.world.alive_on(gpu)
+        ends = state is None or state.phase in (Phase.STOPPING, Phase.FAILED)
+        if self.eyes.hot_since_s is None or state is None or ends or not keys:
+            self._hot_work_s = None
+            return
+        since = self._hot_work_s = self._hot_work_s or self._now()
+        hot_s = self._now() - max(since, self.eyes.hot_since_s, self._began_s)
+        self._witness(checks.cooled(gpu, hot_s, state.phase, keys, COOLED_S))
+
+    # Inside.
 
     async def _agent_run(self) -> None:
-        network_link = self._network.agent_link(self.name)
-        self._mute = lambda: self._network.agent_link(self.name)  # type: ignore[method-assign]
+        self.dead, self._began_s = False, self._now()
         identity = Identity(
-            boot_id=f"{self.name}-boot-{self._boots}",
+            boot_id=self._boot_id,
             run_id=f"{self.name}-run-{self.deaths}",
             version="sim",
             clock=self._rig_clock,
         )
-        driver = CheckedDriver(self.world, self.journals, self._calm)
+        link = CheckedLink(self._network.agent_link(self.name), self._witness, self._fault)
+        driver = CheckedDriver(self.world, self.journals, self, self._witness, _calm)
         self.rig = Rig(
             self.settings,
             identity,
             Equipment(
-                link=network_link,
+                link=link,
                 journals=self.journals,
                 drivers={"scripted": driver},
                 probe=self.eyes,
-                tuner=Untuned(),
+                tuner=self.tuner,
                 sampler=self.eyes,
                 rng=self._rng,
             ),
         )
+        link.counts = self.rig.uplink.counts
         await self.rig.run()
 
-    def _mute(self) -> None:
+    def _silence(self) -> None:
         """A dead agent says nothing: a link opened in its place silences the old one."""
+        self.dead = True
+        self._network.agent_link(self.name)
 
-    def _check_death(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        error = task.exception()
-        with contextlib.suppress(PowerCutError):
-            if isinstance(error, BaseExceptionGroup):
-                rest = error.split(PowerCutError)[1]
-                if rest is None:
-                    raise PowerCutError
-                raise rest
-            if error is not None:
-                raise error
+    def _lose_power(self) -> None:
+        self._boots += 1
+        self._booted_s = self._now() - UPTIME_S
+        self.world.reset()
+        self.tuner.reset()
+        self.disk.cut_power(self._rng)
+
+    def _fault(self, letter: Letter) -> str | None:
+        """Why this machine must refuse a letter; empty: it must not; none: it may."""
+        if letter.fault:
+            return letter.fault
+        if letter.rig != self.name:
+            return f"it was made for {letter.rig}"
+        if letter.boot_id != self._boot_id:
+            return "it was made for another boot"
+        age_s = self._now() - letter.sent_s
+        if age_s > EXPIRY_S:
+            return f"it is {age_s:.1f} s old"
+        return "" if self._rig_clock() < letter.expires_s else None
+
+    @property
+    def _boot_id(self) -> str:
+        return f"{self.name}-boot-{self._boots}"
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -268,44 +265,14 @@ class SimMachine:
     def _rig_clock(self) -> float:
         return self._now() - self._booted_s
 
-    def _calm(self) -> bool:
-        return self._now() >= self._schedule.calm_s
+
+def _calm() -> bool:
+    return asyncio.get_running_loop().time() >= CALM_S
 
 
-def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
-    """A rig with small deadlines, so that much can happen in little time."""
-    return Settings(
-        rig=name,
-        state_dir=Path("/nonexistent"),
-        order_key=order_key,
-        link=LinkSettings(),
-        groups=tuple(_group(name, number, schedule) for number in range(schedule.groups)),
-        gpu=GpuSettings(fast_interval_s=5.0),
-        report_interval_s=8.0,
-        telemetry_interval_s=60.0,
-        boot_grace_s=60.0,
-    )
-
-
-def _group(rig: str, number: int, schedule: Schedule) -> GroupSettings:
-    group, gpus = f"g{number}", (f"{rig}-gpu{number}",)
-    return GroupSettings(
-        name=group,
-        gpus=gpus,
-        workloads=tuple(
-            Workload(
-                name=name,
-                kind=kind,
-                driver="scripted",
-                group=group,
-                gpus=gpus,
-                deadlines=Deadlines(
-                    prepare_s=10, drain_s=6, stop_s=8, vacate_s=8, tune_s=5, start_s=5, probe_s=15
-                ),
-                readiness=Readiness(hold_s=2.0),
-                script=schedule.scripts[rig][name],
-                power_w=300.0,
-            )
-            for name, kind in WORKLOADS.items()
-        ),
-    )
+def _check_death(error: BaseException | None) -> None:
+    """An agent may die of its disk, and of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        error = error.split(PowerCutError)[1]
+    if error is not None and not isinstance(error, PowerCutError):
+        raise error

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.sim import checks, clock
-from tests.sim.faults import Network, Schedule, draw
+from controller.core.model import GroupKey
+from controller.fleet import Fleet
+from tests.sim import checks, clock, disk
+from tests.sim.attacks import Attacker
+from tests.sim.checks import Witness
+from tests.sim.faults import CALM_S, Schedule, draw
 from tests.sim.headquarters import SimController
-from tests.sim.rigs import SimMachine, Trace
-from wire.memory import MemoryNetwork
-from wire.model import Phase
-from wire.signing import Signer
+from tests.sim.misfortune import arrange
+from tests.sim.network import SimNetwork, Weather
+from tests.sim.rigs import SimMachine
+from tests.sim.trace import Trace
+from wire.model import Assignment, Phase
+from wire.signing import KEY_BYTES, Signer
 
 REST_S_MAX = 900.0
 """Once nothing goes wrong any more, everything rests after at most this long, virtual seconds."""
 
-LOOK_INTERVAL_S = 5.0
+LOOK_INTERVAL_S = 2.5
+LOOKS_AT_REST = 5
+"""So many looks in a row must find everything at rest."""
 
+OUTCOMES_MAX = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -30,6 +39,7 @@ class Report:
     virtual_s: float
     assignments: int
     results: dict[str, int]
+    mishaps: int
     deaths: int
     trace: str
     """Hash of everything that was planned and made durable, with its instant."""
@@ -37,141 +47,136 @@ class Report:
 
 def simulate(seed: int) -> Report:
     """Run one seed. Raises `ViolationError` when a promise is broken."""
-    return clock.run(_Scenario(draw(seed)).run())
+    with disk.mounted():
+        return clock.run(_Scenario(draw(seed)).run())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class _Scenario:
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
-        self._trace = Trace([], lambda: asyncio.get_running_loop().time())
+        self._trace = Trace(_now)
+        self._witness = Witness(_now)
 
     async def run(self) -> Report:
-        schedule = self._schedule
-        network = MemoryNetwork(
-            Network(
-                rng=random.Random(f"{schedule.seed}/net"),
-                loss=schedule.loss,
-                repeat=schedule.repeat,
-                delay_s=schedule.delay_s,
-                partitions=schedule.partitions,
-                calm_s=schedule.calm_s,
-            )
-        )
-        signer = Signer(random.Random(f"{schedule.seed}/key").randbytes(32))
-        self._controller = SimController(schedule, network, signer, self._trace)
-        self._machines = {
-            name: SimMachine(name, schedule, network, signer.public_key, self._trace)
-            for name in schedule.rig_names
-        }
+        self._build()
         lives = [asyncio.create_task(life.live()) for life in self._lives()]
-        self._set_timers()
+        for mishap in self._schedule.mishaps:
+            arrange(mishap, self._controller, self._machines, self._attacker)
+        for machine in self._machines.values():
+            asyncio.get_running_loop().call_at(CALM_S, machine.calm)
         try:
             await self._until_rest(lives)
-            self._check_end()
+            ended = self._controller.store.outcomes(limit=OUTCOMES_MAX)
+            self._witness(checks.ended_once(self._fleet.assignments, ended))
         finally:
             for life in lives:
                 life.cancel()
             await asyncio.gather(*lives, return_exceptions=True)
         return self._report()
 
+    def _build(self) -> None:
+        schedule, seed = self._schedule, self._schedule.seed
+        network = SimNetwork(Weather(random.Random(f"{seed}/net"), schedule), _now)
+        signer = Signer(random.Random(f"{seed}/key").randbytes(KEY_BYTES))
+        self._controller = SimController(schedule, network, signer, self._trace, self._witness)
+        self._machines = {
+            name: SimMachine(
+                name,
+                schedule,
+                network,
+                self._controller.store,
+                signer.public_key,
+                self._trace,
+                self._witness,
+            )
+            for name in schedule.rig_names
+        }
+        self._attacker = Attacker(
+            network, random.Random(f"{seed}/attack"), signer, self._newest, self._known
+        )
+
     def _lives(self) -> Iterator[SimController | SimMachine]:
         yield self._controller
         yield from self._machines.values()
 
-    def _set_timers(self) -> None:
-        schedule, controller, machines = self._schedule, self._controller, self._machines
-        for at, who in schedule.kills:
-            self._at(at, (controller if who == "controller" else machines[who]).kill)
-        for at, who in schedule.reboots:
-            self._at(at, machines[who].boot)
-        for at, who in schedule.exits:
-            self._at(at, machines[who].crash_workloads)
-        for start, end, who in schedule.disk_full:
-            self._at(start, self._refuse(who, "No space left on device"))
-            self._at(end, self._refuse(who, None))
-        for start, end, who in schedule.hot:
-            self._at(start, lambda who=who: setattr(machines[who].eyes, "hot", True))
-            self._at(end, lambda who=who: setattr(machines[who].eyes, "hot", False))
-        for start, end, who in schedule.blind:
-            gpu = f"{who}-gpu0"
-            self._at(start, lambda who=who, gpu=gpu: machines[who].world.hide(gpu))
-            self._at(end, lambda who=who, gpu=gpu: machines[who].world.show(gpu))
-        for at, by_s in schedule.wall_steps:
-            self._at(at, lambda by_s=by_s: controller.step_wall_clock(by_s))
-        for at in schedule.operator_s:
-            self._at(at, controller.hold_something)
-
-    def _at(self, at: float, action: Callable[[], object]) -> None:
-        asyncio.get_running_loop().call_at(at, action)
-
-    def _refuse(self, who: str, reason: str | None) -> Callable[[], None]:
-        def act() -> None:
-            if who == "controller":
-                self._controller.store.refusal = reason
-            else:
-                self._machines[who].refuse(reason)
-
-        return act
+    # Rest.
 
     async def _until_rest(self, lives: list[asyncio.Task[None]]) -> None:
-        loop = asyncio.get_running_loop()
-        await self._pass(lives, self._schedule.calm_s)
         resting = 0
-        while resting < 3:
-            if loop.time() > self._schedule.calm_s + REST_S_MAX:
-                raise checks.ViolationError(f"no rest: {'; '.join(self._unrest())}")
-            await self._pass(lives, LOOK_INTERVAL_S)
-            resting = 0 if any(True for _ in self._unrest()) else resting + 1
+        while resting < LOOKS_AT_REST:
+            await self._pass(lives)
+            if _now() < CALM_S:
+                continue
+            unrest = list(self._unrest())
+            resting = 0 if unrest else resting + 1
+            if _now() > CALM_S + REST_S_MAX:
+                self._witness(f"no rest: {'; '.join(unrest)}")
+            self._repair()
 
-    async def _pass(self, lives: list[asyncio.Task[None]], seconds: float) -> None:
-        """Let time pass; a life that ends is a checker's cry or a bug."""
-        done, _ = await asyncio.wait(lives, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    async def _pass(self, lives: list[asyncio.Task[None]]) -> None:
+        """Let time pass and look; a life that ends is a checker's cry or a bug."""
+        done, _ = await asyncio.wait(
+            lives, timeout=LOOK_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if self._witness.first is not None:
+            raise self._witness.first
         for life in done:
             life.result()
+        for machine in self._machines.values():
+            machine.look()
 
     def _unrest(self) -> Iterator[str]:
         """What keeps the fleet from being at rest as assigned."""
-        fleet = self._controller.fleet
-        if fleet is None or not fleet.views():
-            yield "no fleet"
-            return
-        if {view.key.rig for view in fleet.views()} != set(self._machines):
+        views = self._controller.fleet.views() if self._controller.fleet is not None else ()
+        if {view.key.rig for view in views} != set(self._machines):
             yield "some rig has not said hello"
-        for view in fleet.views():
-            rig = self._machines[view.key.rig].rig
-            if rig is None or not view.online:
+        for view in views:
+            machine = self._machines[view.key.rig]
+            state = machine.state(view.key.group)
+            if state is None or not view.online:
                 yield f"{view.key} is away"
-                continue
-            state = rig.reactors[view.key.group].state
-            if state.desired.generation != view.generation or state.outcomes:
+            elif state.desired.generation != view.generation or state.outcomes:
                 yield f"{view.key}: generation {view.generation}, rig {state.desired.generation}"
-            elif not _at_rest(state.phase, state.active, view.assigned):
-                yield f"{view.key}: {state.phase} {state.active}, assigned {view.assigned}"
+            elif problem := checks.as_assigned(
+                state, sorted(machine.alive(view.key.group)), view.assigned
+            ):
+                yield f"{view.key}: {problem}"
 
-    def _check_end(self) -> None:
-        fleet = self._controller.fleet
-        assert fleet is not None
-        checks.ended_once(fleet.assignments, self._controller.store.outcomes(limit=100_000))
+    def _repair(self) -> None:
+        """Once nothing goes wrong any more, an operator brings back what has failed."""
         for machine in self._machines.values():
+            machine.world.clean()
             for group in machine.settings.groups:
-                checks.exclusive(group.gpus[0], machine.world.alive_on(group.gpus[0]))
+                state = machine.state(group.name)
+                if state is not None and state.phase is Phase.FAILED:
+                    self._controller.repair(GroupKey(machine.name, group.name))
+
+    # What others ask.
+
+    @property
+    def _fleet(self) -> Fleet:
+        assert self._controller.fleet is not None
+        return self._controller.fleet
+
+    def _newest(self, rig: str, group: str) -> int:
+        durable = self._machines[rig].journals[group].durable
+        return durable.desired.generation if durable is not None else 0
+
+    def _known(self, rig: str, assignment: Assignment) -> None:
+        self._controller.store.known(GroupKey(rig, assignment.group), assignment)
 
     def _report(self) -> Report:
-        ended = self._controller.store.outcomes(limit=100_000)
-        results: dict[str, int] = {}
-        for entry in ended:
-            results[entry.outcome.result] = results.get(entry.outcome.result, 0) + 1
+        ended = self._controller.store.outcomes(limit=OUTCOMES_MAX)
         return Report(
             seed=self._schedule.seed,
-            virtual_s=asyncio.get_running_loop().time(),
+            virtual_s=_now(),
             assignments=len(ended),
-            results=results,
+            results=dict(Counter(str(entry.outcome.result) for entry in ended)),
+            mishaps=len(self._schedule.mishaps),
             deaths=sum(life.deaths for life in self._lives()),
-            trace=hashlib.sha256("\n".join(self._trace.lines).encode()).hexdigest(),
+            trace=self._trace.digest,
         )
-
-
-def _at_rest(phase: Phase, active: str | None, assigned: str | None) -> bool:
-    if phase is Phase.FAILED:
-        return True
-    return phase.stable and active == assigned
