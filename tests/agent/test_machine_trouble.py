@@ -1,0 +1,266 @@
+"""What the switch machine does when things go wrong, in small scripts."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.core.model import (
+    Exited,
+    HeldOut,
+    Lapsed,
+    Offline,
+    Prepare,
+    Probe,
+    Renewed,
+    Start,
+    Stop,
+    Succeeded,
+    Tripped,
+    Tune,
+    Vacate,
+)
+from tests.agent.scripts import ROAD, Group, running, switching
+from wire.model import Leg, Phase, Result
+
+BEFORE_STOPPING = ROAD[:2]
+AFTER_DRAINING = ROAD[2:]
+
+
+def results(group: Group) -> list[tuple[int, Result]]:
+    return [(outcome.generation, outcome.result) for outcome in group.ended]
+
+
+# What fails.
+
+
+def test_what_cannot_be_prepared_leaves_the_old_workload_running() -> None:
+    group = switching(Phase.PREPARING)
+    assert group.fails("port 8000 is taken") is Phase.RUNNING
+    assert group.state.active == "etc"
+    assert group.ended[-1].result is Result.ROLLED_BACK
+    assert "port 8000 is taken" in group.ended[-1].reason
+
+
+@pytest.mark.parametrize("phase", [Phase.TUNING, Phase.STARTING, Phase.PROBING])
+def test_rollback_is_the_same_road_to_what_worked_before(phase: Phase) -> None:
+    group = switching(phase)
+    group.fails("no share in 900 s")
+    assert group.state.leg is Leg.ROLLBACK
+    group.until(Phase.RUNNING)
+    assert (group.state.active, group.state.leg) == ("etc", Leg.ROLLBACK)
+    assert group.ended[-1].result is Result.ROLLED_BACK
+    assert group.ended[-1].reason == f"llama failed in {phase}: no share in 900 s"
+
+
+def test_half_a_start_is_stopped_before_anything_else() -> None:
+    group = switching(Phase.STARTING)
+    assert group.fails() is Phase.STOPPING
+    assert group.state.active == "llama", "something of it may run"
+    assert group.effect() == Stop(group.state.ticket)
+
+
+def test_when_the_way_back_fails_too_the_group_stands_still() -> None:
+    group = switching(Phase.PROBING)
+    group.fails()
+    group.until(Phase.STARTING).fails()
+    group.until(Phase.IDLE)
+    assert {rejection.workload for rejection in group.state.rejected} == {"llama", "etc"}
+    assert results(group)[-1] == (2, Result.ROLLED_BACK)
+
+
+def test_after_standing_still_by_order_there_is_nothing_to_go_back_to() -> None:
+    group = running("etc")
+    group.assign(None)
+    group.until(Phase.IDLE).assign("llama")
+    group.until(Phase.STARTING).fails()
+    assert group.until(Phase.IDLE).ended[-1].result is Result.ROLLED_BACK
+
+
+def test_what_failed_is_rejected_for_one_generation() -> None:
+    group = switching(Phase.PROBING)
+    group.fails()
+    group.until(Phase.RUNNING)
+    group.feed(Lapsed())
+    group.feed(Renewed())
+    assert group.phase is Phase.RUNNING, "it is not tried again by itself"
+    assert group.assign("llama") is Phase.PREPARING, "a new assignment is a new chance"
+    assert group.state.rejected == ()
+
+
+def test_what_the_rig_does_not_list_is_refused_and_nothing_moves() -> None:
+    group = running("etc")
+    assert group.assign("shell") is Phase.RUNNING
+    assert group.state.active == "etc"
+    assert group.ended[-1].result is Result.REFUSED
+    assert group.ended[-1].reason == "shell is not on this rig's list for the group"
+
+
+def test_what_the_rig_does_not_list_is_refused_on_the_way_too() -> None:
+    group = switching(Phase.STARTING)
+    group.assign("shell")
+    assert results(group)[-2:] == [(2, Result.SUPERSEDED), (3, Result.REFUSED)]
+    group.until(Phase.RUNNING)
+    assert len(group.ended) == 3, "an assignment ends once"
+
+
+@pytest.mark.parametrize("phase", [Phase.STOPPING, Phase.VACATING])
+def test_gpus_that_cannot_be_emptied_end_in_failed(phase: Phase) -> None:
+    group = switching(phase)
+    assert group.fails("pid 77 does not die") is Phase.FAILED
+    assert group.effect() is None
+    assert group.ended[-1].result is Result.QUARANTINED
+    assert "pid 77 does not die" in group.state.reason
+
+
+def test_failed_is_left_by_a_new_assignment_only_and_through_stopping() -> None:
+    group = switching(Phase.VACATING)
+    group.fails()
+    for event in (Lapsed(), Renewed(), Tripped("hot"), Succeeded(group.state.ticket)):
+        assert group.feed(event) is Phase.FAILED
+    assert group.assign("llama") is Phase.STOPPING
+    assert group.effect() == Stop(group.state.ticket)
+    group.until(Phase.RUNNING)
+    assert results(group)[-2:] == [(2, Result.QUARANTINED), (3, Result.DONE)]
+
+
+def test_a_refused_assignment_leads_out_of_failed_but_starts_nothing() -> None:
+    group = switching(Phase.VACATING)
+    group.fails()
+    assert group.assign("shell") is Phase.STOPPING
+    group.until(Phase.RUNNING)
+    assert group.state.active == "etc", "what worked before"
+    assert group.ended[-1].result is Result.REFUSED
+
+
+# Restarts.
+
+
+def test_a_workload_that_exits_is_restarted_once_its_gpus_are_empty() -> None:
+    group = running("etc")
+    assert group.feed(Exited(group.state.ticket, "exit code 3")) is Phase.VACATING
+    assert group.state.active is None
+    assert group.effect() == Vacate(group.state.ticket, 1), "after the first pause"
+    assert group.done() is Phase.TUNING, "what ran needs no preparation"
+    group.until(Phase.RUNNING)
+    assert group.state.restarts == 1
+    assert len(group.ended) == 1, "the assignment had ended long ago"
+
+
+def test_restarts_have_a_budget() -> None:
+    group = running("etc", Group(restarts_max=2))
+    for restart in (1, 2):
+        group.feed(Exited(group.state.ticket, "crash"))
+        assert group.effect() == Vacate(group.state.ticket, restart)
+        group.until(Phase.RUNNING)
+    group.feed(Exited(group.state.ticket, "crash"))
+    group.until(Phase.IDLE)
+    assert group.state.rejected[0].reason == "etc exited more than 2 times, last: crash"
+
+
+def test_a_restart_that_fails_counts_against_the_same_budget() -> None:
+    group = running("etc", Group(restarts_max=2))
+    group.feed(Exited(group.state.ticket, "crash"))
+    assert group.until(Phase.STARTING).fails() is Phase.STOPPING
+    assert group.state.restarts == 2
+    group.until(Phase.PROBING).fails()
+    group.until(Phase.IDLE)
+    assert group.state.rejected[0].workload == "etc"
+
+
+def test_who_holds_out_gets_the_restarts_back() -> None:
+    group = running("etc")
+    group.feed(Exited(group.state.ticket, "crash"))
+    group.until(Phase.RUNNING)
+    ticket = group.state.ticket
+    assert group.feed(HeldOut(ticket)) is Phase.RUNNING
+    assert (group.state.restarts, group.state.ticket) == (0, ticket)
+
+
+def test_an_ordered_switch_never_waits_for_a_restarts_pause() -> None:
+    group = running("etc")
+    group.feed(Exited(group.state.ticket, "crash"))
+    group.until(Phase.RUNNING).assign("llama")
+    group.until(Phase.VACATING)
+    assert group.effect() == Vacate(group.state.ticket, 0)
+
+
+# Safety.
+
+
+@pytest.mark.parametrize("phase", [*ROAD, Phase.RUNNING])
+def test_safety_stops_the_group_from_every_phase(phase: Phase) -> None:
+    group = running("etc") if phase is Phase.RUNNING else switching(phase)
+    group.feed(Tripped("GPU at 97 °C"))
+    seen = [group.phase]
+    while group.phase is not Phase.FAILED:
+        assert not isinstance(group.effect(), Start | Prepare | Probe | Tune)
+        seen.append(group.done())
+    assert group.state.reason == "GPU at 97 °C"
+    assert group.state.active is None
+    assert group.ended[-1].result in (Result.QUARANTINED, Result.DONE)
+    assert Phase.VACATING in seen
+
+
+def test_safety_while_preparing_with_nothing_running_needs_no_stop() -> None:
+    group = Group()
+    group.assign("etc")
+    assert group.feed(Tripped("hot")) is Phase.FAILED
+
+
+def test_the_first_trip_is_the_reason() -> None:
+    group = running("etc")
+    group.feed(Tripped("first"))
+    group.feed(Tripped("second"))
+    assert group.until(Phase.FAILED).state.reason == "first"
+
+
+def test_where_nothing_runs_nothing_is_stopped() -> None:
+    assert Group().feed(Tripped("hot")) is Phase.IDLE
+
+
+# Leases.
+
+
+def test_a_lapse_keeps_what_was_assigned_when_so_told() -> None:
+    group = running("etc", Group(offline=Offline.KEEP))
+    assert group.feed(Lapsed()) is Phase.RUNNING
+    assert group.state.lapsed
+
+
+def test_a_lapse_stands_still_when_so_told_and_comes_back() -> None:
+    group = running("etc", Group(offline=Offline.IDLE))
+    assert group.feed(Lapsed()) is Phase.DRAINING
+    group.until(Phase.IDLE)
+    assert group.feed(Renewed()) is Phase.PREPARING
+    assert group.until(Phase.RUNNING).state.active == "etc"
+    assert len(group.ended) == 1
+
+
+def test_a_lapse_runs_the_safe_workload_when_so_told() -> None:
+    group = running("etc", Group(offline=Offline.SAFE))
+    group.feed(Lapsed())
+    assert group.until(Phase.RUNNING).state.active == "spare"
+
+
+@pytest.mark.parametrize("offline", Offline)
+def test_silence_never_ends_a_contract(offline: Offline) -> None:
+    group = Group(offline=offline)
+    group.assign("llama", committed=True)
+    group.until(Phase.RUNNING)
+    assert group.feed(Lapsed()) is Phase.RUNNING
+    assert group.state.active == "llama"
+
+
+def test_a_lapse_finishes_the_switch_under_way_first() -> None:
+    group = switching(Phase.STARTING, Group(offline=Offline.IDLE))
+    assert group.feed(Lapsed()) is Phase.STARTING
+    group.done()
+    assert group.done() is Phase.DRAINING, "the switch is finished, the policy follows"
+
+
+def test_a_new_assignment_ends_a_lapse() -> None:
+    group = running("etc", Group(offline=Offline.IDLE))
+    group.feed(Lapsed())
+    group.until(Phase.IDLE).assign("llama")
+    assert not group.state.lapsed
+    assert group.until(Phase.RUNNING).state.active == "llama"

@@ -1,0 +1,304 @@
+"""A farm of real processes in one folder: a controller, agents, and demo workloads.
+
+What is simulated is only the GPUs; keys, links, stores, journals and processes are real.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from agent.gpu import simulated
+from controller.answers import GroupLine, RigLine, Summary
+from controller.cli.client import Client, ClientError
+from controller.core.model import Plan
+from tests.parts.programs import free_port, swept
+
+T = TypeVar("T")
+
+PATIENCE_S = 60.0
+"""Far more than anything here takes; only what will never happen takes as long."""
+
+LOOK_S = 0.1
+
+RIGS = ("rig-1", "rig-2")
+GROUPS = ("g0", "g1")
+
+PRICES = """\
+ts_utc,power,etc,rent
+{hour},0.10,0.03,0.004
+"""
+
+
+class Farm:
+    """One farm, from its files to its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "controller.yaml"
+        self.simulated_dir = folder / "gpus"
+        self.listen = f"tcp://127.0.0.1:{free_port()}"
+        self.api_port = free_port()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._write_controller()
+        for rig in RIGS:
+            self._enrol(rig)
+
+    # Processes.
+
+    def start(self, name: str) -> None:
+        """Start `controller` or a rig's agent."""
+        program = "rigshift-controller" if name == "controller" else "rigshift-agent"
+        config = self.config if name == "controller" else self._agent_file(name)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [script(program), "run", "--config", str(config), "--log-json"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """Ask everything to leave, and see that it does."""
+        for process in self._processes.values():
+            process.terminate()
+        codes = {name: process.wait(PATIENCE_S) for name, process in self._processes.items()}
+        self._processes.clear()
+        assert set(codes.values()) <= {0}, f"{codes}\n{self.logs()}"
+
+    def abandon(self) -> None:
+        """Whatever has not left is killed."""
+        for name in list(self._processes):
+            self.kill(name)
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failed test."""
+        paths = [*self.folder.glob("*.log"), *self.folder.glob("state/*/processes/*.log")]
+        return "\n".join(f"== {path.name}\n{path.read_text()[-3_000:]}" for path in sorted(paths))
+
+    # What is seen from outside.
+
+    def ask(self, question: str, kind: type[T]) -> T:
+        """One answer of the API. Raises `ClientError`."""
+        url = f"http://127.0.0.1:{self.api_port}"
+        with Client.connect(url, self._token_file, None) as client:
+            return client.get(question, kind)
+
+    def groups(self) -> dict[str, GroupLine]:
+        return {str(line.key): line for line in self.ask("groups", tuple[GroupLine, ...])}
+
+    def rigs(self) -> dict[str, RigLine]:
+        return {line.rig: line for line in self.ask("rigs", tuple[RigLine, ...])}
+
+    def plan(self) -> Plan:
+        return self.ask("plan", Plan)
+
+    def summary(self) -> Summary:
+        return self.ask("status", Summary)
+
+    def cli(self, *words: str) -> tuple[int, str]:
+        """Run `rigshift`; exit code and what it printed."""
+        done = subprocess.run(
+            [script("rigshift"), *words],
+            env={
+                **os.environ,
+                "RIGSHIFT_URL": f"http://127.0.0.1:{self.api_port}",
+                "RIGSHIFT_TOKEN_FILE": str(self._token_file),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+        )
+        return done.returncode, done.stdout or done.stderr
+
+    def until(self, met: Callable[[], T]) -> T:
+        """Wait until it is so; a controller that does not answer yet is no answer."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            with suppress(ClientError):
+                if found := met():
+                    return found
+            assert time.monotonic() < deadline, f"it never came to be\n{self.logs()}"
+            time.sleep(LOOK_S)
+
+    def running(self, rigs: tuple[str, ...] = RIGS) -> bool:
+        """Whether every group of these rigs runs what it is assigned, as its rig says now."""
+        lines = [line for key, line in self.groups().items() if key.partition("/")[0] in rigs]
+        return len(lines) == len(rigs) * len(GROUPS) and all(
+            line.online
+            and line.phase == "running"
+            and line.active == line.assigned
+            and line.observed_generation == line.generation
+            for line in lines
+        )
+
+    def pids(self) -> dict[str, tuple[int, ...]]:
+        """Who holds each simulated GPU, by the GPUs' own word."""
+        return {
+            uuid: tuple(claim.pid for claim in simulated.claims(self.simulated_dir, uuid))
+            for uuid in (gpu(rig, group) for rig in RIGS for group in GROUPS)
+        }
+
+    def double_occupancies(self) -> int:
+        """How often two workloads have ever been on one GPU."""
+        return simulated.double_occupancies(self.simulated_dir)
+
+    # Files.
+
+    @property
+    def _token_file(self) -> Path:
+        path = self.folder / "state" / "keys" / "api.tokens"
+        if not path.exists():
+            raise ClientError("no token yet", "wait")
+        return path
+
+    def _agent_file(self, rig: str) -> Path:
+        return self.folder / "rigs" / rig / "agent.yaml"
+
+    def _write_controller(self) -> None:
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        (self.folder / "prices.csv").write_text(PRICES.format(hour=hour.isoformat()))
+        document = _controller_document()
+        document["link"] = {"zeromq": {"listen": self.listen}}
+        document["api"] = {"port": self.api_port}
+        self.config.write_text(yaml.safe_dump(document))
+
+    def _enrol(self, rig: str) -> None:
+        path = self._agent_file(rig)
+        enrol = ["enroll", rig, "--site", "oslo", "--class", "a4000", "--out", str(path.parent)]
+        subprocess.run(
+            [script("rigshift-controller"), *enrol, "--config", str(self.config)],
+            check=True,
+            capture_output=True,
+        )
+        document = yaml.safe_load(path.read_text())
+        document |= {
+            "state_dir": str(self.folder / "state" / rig),
+            "gpu": {
+                "source": "simulated",
+                "simulated_dir": str(self.simulated_dir),
+                "fast_interval_s": 0.5,
+            },
+            "metrics": {"port": 0},
+            "report_interval_s": 0.5,
+            "telemetry_interval_s": 1.0,
+            "groups": [self._group(rig, group) for group in GROUPS],
+        }
+        path.write_text(yaml.safe_dump(document))
+
+    def _group(self, rig: str, name: str) -> dict[str, Any]:
+        miner = ("--start-s", "0", "--share-interval-s", "0.1")
+        server = ("--model", "demo", "--load-s", "0.1")
+        return {
+            "name": name,
+            "gpus": [gpu(rig, name)],
+            "workloads": [
+                self._workload("etc", "mining", "xmrig", "miner", miner),
+                self._workload("llama", "inference", "openai", "inference", server),
+            ],
+        }
+
+    def _workload(
+        self, name: str, kind: str, driver: str, program: str, options: tuple[str, ...]
+    ) -> dict[str, Any]:
+        port = free_port()
+        command = [
+            *(sys.executable, "-I", "-m", f"agent.demo.{program}"),
+            *("--port", str(port), "--gpus", "{gpus}", "--power-w", "100"),
+            *("--simulated-dir", str(self.simulated_dir), *options),
+        ]
+        return {
+            "name": name,
+            "kind": kind,
+            "driver": driver,
+            "command": command,
+            "api_url": f"http://127.0.0.1:{port}",
+            "model": "demo",
+            "readiness": {"hold_s": 0.2},
+        }
+
+
+def script(name: str) -> str:
+    """A console script, as it was installed."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def gpu(rig: str, group: str) -> str:
+    """The one simulated GPU of a group."""
+    return f"GPU-simulated-{rig}-{group}"
+
+
+@contextmanager
+def farm(folder: Path) -> Iterator[Farm]:
+    """A whole farm at work; no process of it is left in the end."""
+    made = Farm(folder)
+    with swept(folder):
+        try:
+            for name in ("controller", *RIGS):
+                made.start(name)
+            yield made
+            made.stop()
+        finally:
+            made.abandon()
+
+
+def parsed(text: str) -> Any:
+    """JSON that a program printed."""
+    return json.loads(text)
+
+
+def _controller_document() -> dict[str, Any]:
+    def rules(low: float, high: float, **more: Any) -> dict[str, Any]:
+        usual = {"unit": "usd", "stale_after_s": 86_400, "rises_persist_s": 0}
+        return {**usual, "min": low, "max": high, **more}
+
+    columns = [
+        {"column": "power", "series": "power", "unit": "usd_per_kwh"},
+        {"column": "etc", "series": "etc", "unit": "usd_per_gpu_h"},
+        {"column": "rent", "series": "rent", "unit": "usd_per_gpu_h"},
+    ]
+    earning = {"revenue": "etc", "gpu_power_w": 100}
+    return {
+        "state_dir": "state",
+        "farm": {
+            "sites": [{"name": "oslo", "power": "power"}],
+            "rig_classes": [{"name": "a4000", "gpu_off_w": 10}],
+            "earnings": [
+                {"workload": "etc", "kind": "mining", **earning},
+                {"workload": "llama", "kind": "inference", **earning, "revenue": "rent"},
+            ],
+        },
+        "quotes": {
+            "power": rules(-1, 1, cautious="high"),
+            "etc": rules(0, 1),
+            "rent": rules(0, 1),
+        },
+        "policy": {
+            "dwell_s": 0,
+            "mining_switch": {"cost_usd": 0, "duration_s": 1},
+            "inference_switch": {"cost_usd": 0, "duration_s": 1},
+        },
+        "feeds": {
+            "recorded": [{"name": "tape", "files": [{"path": "prices.csv", "columns": columns}]}]
+        },
+        "fleet": {"offline_after_s": 2},
+        "tick_s": 0.5,
+        "feed_interval_s": 1,
+    }
