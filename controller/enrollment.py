@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -84,25 +84,30 @@ def enroll(
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror}; name another with --out") from error
     own = keys.load(settings.state_dir)
-    link, public_key, note = _credentials(settings, record.rig, folder, own, endpoint)
+    try:
+        public_key, note = _write(settings, record.rig, folder, own, endpoint)
+    except OSError as error:
+        raise ConfigError(f"{folder}: the rig's files cannot be written: {error}") from error
+    record = replace(record, public_key=public_key, revoked=False)
+    store.put_rig(record)
+    return Enrolled(record, folder, note)
+
+
+def _write(
+    settings: Settings, rig: str, folder: Path, own: keys.Keys, endpoint: str
+) -> tuple[str, str]:
+    """Fill the folder; the rig's public key, and what a broker must be told."""
+    link, public_key, note = _credentials(settings, rig, folder, own, endpoint)
     document = {
-        "rig": record.rig,
-        "state_dir": f"/var/lib/rigshift/{record.rig}",
+        "rig": rig,
+        "state_dir": f"/var/lib/rigshift/{rig}",
         "order_key": own.signer.public_key,
         "link": link,
         "groups": [],
     }
-    text = HINT.format(rig=record.rig) + yaml.safe_dump(document, sort_keys=False) + EXAMPLE
+    text = HINT.format(rig=rig) + yaml.safe_dump(document, sort_keys=False) + EXAMPLE
     keys.write_secret(folder / "agent.yaml", text)
-    record = RigRecord(
-        rig=record.rig,
-        site=record.site,
-        rig_class=record.rig_class,
-        labels=record.labels,
-        public_key=public_key,
-    )
-    store.put_rig(record)
-    return Enrolled(record, folder, note)
+    return public_key, note
 
 
 def _check(settings: Settings, store: Store, record: RigRecord) -> None:

@@ -227,6 +227,17 @@ def within_limit(
     return ""
 
 
+def movable(decision: Decision, view: GroupView, hold: Hold | None) -> str:
+    """No price moves a group that is away, on its way already, or out of order."""
+    if hold is not None or not decision.moves:
+        return ""
+    if not view.online or view.status is None:
+        return f"{decision.key} is sent to {decision.chosen} while nobody hears of it"
+    if switching(view) or view.status.phase is Phase.FAILED:
+        return f"{decision.key} is sent to {decision.chosen} while it is {view.status.phase}"
+    return ""
+
+
 def obeyed(decision: Decision, hold: Hold | None, offered: Sequence[str]) -> str:
     """An operator's hold beats every price."""
     if hold is None or hold.workload not in (None, *offered) or decision.chosen == hold.workload:

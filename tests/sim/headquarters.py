@@ -215,7 +215,9 @@ class SimController:
         holds = holds_in_force(self.store.holds(), self._wall())
         for decision, view in zip(plan.decisions, situation.views, strict=True):
             offered = [offer.name for offer in view.offer.workloads]
-            witness(checks.obeyed(decision, holds.get(decision.key), offered))
+            hold = holds.get(decision.key)
+            witness(checks.obeyed(decision, hold, offered))
+            witness(checks.movable(decision, view, hold))
         witness(checks.within_limit(situation.views, plan.decisions, set(holds), SWITCHES_MAX))
 
     def _wall(self) -> float:

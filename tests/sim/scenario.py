@@ -31,6 +31,7 @@ LOOKS_AT_REST = 5
 
 OUTCOMES_MAX = 100_000
 
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What one seed came to."""

@@ -1,0 +1,88 @@
+"""A driver that is asked, before each verb, whether the journal allows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from agent.core.workload import Workload
+from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.ports import Readiness
+from tests.sim import checks
+from tests.sim.checks import Witness
+from tests.sim.journals import SimJournal
+
+
+class Life(Protocol):
+    """The agent process that a driver belongs to."""
+
+    dead: bool
+    """It was killed; what is left of it must do nothing more."""
+
+    def verb_kills(self) -> bool:
+        """Whether it is killed right here; if so, it is dead now."""
+
+
+class CheckedDriver(ScriptedDriver):
+    """A scripted driver that refuses to act on what the journal does not say."""
+
+    def __init__(
+        self,
+        world: ScriptedWorld,
+        journals: Mapping[str, SimJournal],
+        life: Life,
+        witness: Witness,
+        calm: Callable[[], bool],
+    ) -> None:
+        """`calm`: scripts count no more."""
+        super().__init__(world)
+        self._journals = journals
+        self._life = life
+        self._witness = witness
+        self._calm = calm
+
+    async def prepare(self, workload: Workload) -> None:
+        """See `agent.ports.Driver`."""
+        await super().prepare(await self._checked("prepare", workload))
+        await self._survived()
+
+    async def start(self, workload: Workload) -> None:
+        """See `agent.ports.Driver`."""
+        await super().start(await self._checked("start", workload))
+        await self._survived()
+
+    async def stop(self, workload: Workload, grace_s: float) -> None:
+        """See `agent.ports.Driver`."""
+        await super().stop(await self._checked("stop", workload), grace_s)
+        await self._survived()
+
+    async def probe(self, workload: Workload) -> Readiness:
+        """See `agent.ports.Driver`."""
+        look = await super().probe(await self._checked("probe", workload))
+        await self._survived()
+        return look
+
+    async def drain(self, workload: Workload) -> None:
+        """See `agent.ports.Drainable`."""
+        await super().drain(await self._checked("drain", workload))
+        await self._survived()
+
+    async def undrain(self, workload: Workload) -> None:
+        """See `agent.ports.Drainable`."""
+        await super().undrain(await self._checked("undrain", workload))
+
+    async def _checked(self, verb: str, workload: Workload) -> Workload:
+        if self._life.dead:
+            await asyncio.Future()
+        journal = self._journals[workload.group]
+        if not (verb == "stop" and journal.refusal):
+            # Safety stops a group even when its journal cannot be written.
+            self._witness(checks.journaled(verb, workload.name, journal.durable))
+        return replace(workload, script={}) if self._calm() else workload
+
+    async def _survived(self) -> None:
+        """The agent may be killed with the deed done and nobody told."""
+        if self._life.verb_kills():
+            await asyncio.Future()

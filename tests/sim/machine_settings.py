@@ -1,0 +1,71 @@
+"""A rig's own file in a simulation: small deadlines, so that much can happen in little time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.core.workload import Deadlines, Readiness, Workload
+from agent.settings import GpuSettings, GroupSettings, LinkSettings, SafetySettings, Settings
+from tests.sim.faults import Schedule
+from tests.sim.journals import HOLD_S
+from wire.model import Kind
+
+WORKLOADS = {
+    "coin": (Kind.MINING, "eco"),
+    "chat": (Kind.INFERENCE, "full"),
+    "spare": (Kind.MINING, "neutral"),
+}
+"""Kind and GPU profile by name."""
+
+BOOT_GRACE_S = 15.0
+REPORT_INTERVAL_S = 4.0
+LOOK_INTERVAL_S = 3.0
+HOT_SAMPLES = 3
+COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
+"""A GPU in danger is being stopped after at most this long."""
+
+DEADLINES = Deadlines(
+    prepare_s=10, drain_s=6, stop_s=8, vacate_s=8, tune_s=5, start_s=5, probe_s=15
+)
+
+
+def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
+    """The file of one rig."""
+    return Settings(
+        rig=name,
+        state_dir=Path("/nonexistent"),
+        order_key=order_key,
+        link=LinkSettings(),
+        groups=tuple(_group(name, number, schedule) for number in range(schedule.groups)),
+        gpu=GpuSettings(fast_interval_s=LOOK_INTERVAL_S),
+        safety=SafetySettings(samples=HOT_SAMPLES),
+        report_interval_s=REPORT_INTERVAL_S,
+        telemetry_interval_s=30.0,
+        boot_grace_s=BOOT_GRACE_S,
+    )
+
+
+def _group(rig: str, number: int, schedule: Schedule) -> GroupSettings:
+    group, gpus = f"g{number}", (f"{rig}-gpu{number}",)
+    return GroupSettings(
+        name=group,
+        gpus=gpus,
+        workloads=tuple(
+            Workload(
+                name=name,
+                kind=kind,
+                driver="scripted",
+                group=group,
+                gpus=gpus,
+                profile=profile,
+                deadlines=DEADLINES,
+                readiness=Readiness(hold_s=HOLD_S),
+                script=schedule.scripts[rig][name],
+                power_w=300.0,
+            )
+            for name, (kind, profile) in WORKLOADS.items()
+        ),
+        offline=schedule.offline[rig],
+        safe_workload="spare",
+        restarts_max=2,
+    )

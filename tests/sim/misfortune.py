@@ -1,0 +1,116 @@
+"""How each kind of fault is done to the simulated world, when its time has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from tests.sim.attacks import ATTACKS, Attacker
+from tests.sim.faults import CONTROLLER, ODDS, Fault, Mishap
+from tests.sim.headquarters import SimController
+from tests.sim.rigs import SimMachine
+
+NO_SPACE = "No space left on device"
+CLOCK_STEP_S = 3600.0
+
+RigDeed = Callable[[SimMachine, Mishap, bool], object]
+ControllerDeed = Callable[[SimController, Mishap, bool], object]
+"""Done to whom, which, and whether it begins; what happens at an instant only begins."""
+
+
+def arrange(
+    mishap: Mishap,
+    controller: SimController,
+    machines: Mapping[str, SimMachine],
+    attacker: Attacker,
+) -> None:
+    """Set the timers of one mishap."""
+    if mishap.kind in (Fault.DEAF, Fault.MUTE):
+        return  # The network knows its own.
+    if mishap.kind in ATTACKS:
+        deed: Callable[[bool], object] = lambda _: attacker.strike(mishap)  # noqa: E731
+    elif mishap.who == CONTROLLER or mishap.kind not in RIG_DEEDS:
+        deed = lambda on: CONTROLLER_DEEDS[mishap.kind](controller, mishap, on)  # noqa: E731
+    else:
+        deed = lambda on: RIG_DEEDS[mishap.kind](machines[mishap.who], mishap, on)  # noqa: E731
+    loop = asyncio.get_running_loop()
+    loop.call_at(mishap.start_s, deed, True)
+    if ODDS[mishap.kind].longest_s:
+        loop.call_at(mishap.end_s, deed, False)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _hot(rig: SimMachine, _: Mishap, on: bool) -> None:
+    rig.eyes.hot_since_s = _now() if on else None
+
+
+def _blind(rig: SimMachine, _: Mishap, on: bool) -> None:
+    gpu = rig.settings.groups[0].gpus[0]
+    (rig.world.hide if on else rig.world.show)(gpu)
+
+
+def _stuck(rig: SimMachine, _: Mishap, on: bool) -> None:
+    (rig.eyes.stuck.clear if on else rig.eyes.stuck.set)()
+
+
+def _untuned(rig: SimMachine, _: Mishap, on: bool) -> None:
+    rig.tuner.refusal = "the power limit reads back as it was" if on else ""
+
+
+def _tuner_stuck(rig: SimMachine, _: Mishap, on: bool) -> None:
+    (rig.tuner.stuck.clear if on else rig.tuner.stuck.set)()
+
+
+def _rig_disk_full(rig: SimMachine, _: Mishap, on: bool) -> None:
+    rig.disk.refusal = NO_SPACE if on else None
+
+
+def _disk_death(rig: SimMachine, mishap: Mishap, on: bool) -> None:
+    rig.disk.fuse = mishap.amount
+    rig.power_dies = mishap.amount % 2 == 0
+
+
+def _verb_death(rig: SimMachine, mishap: Mishap, on: bool) -> None:
+    rig.verbs_left = 1 + mishap.amount % 8
+
+
+def _store_full(controller: SimController, _: Mishap, on: bool) -> None:
+    controller.store.refusal = NO_SPACE if on else None
+
+
+def _clock_step(controller: SimController, mishap: Mishap, on: bool) -> None:
+    step_s = CLOCK_STEP_S if mishap.amount % 2 else -CLOCK_STEP_S
+    controller.wall_offset_s += step_s if on else -step_s
+
+
+def _feed_down(controller: SimController, _: Mishap, on: bool) -> None:
+    controller.feed.down = on
+
+
+RIG_DEEDS: dict[Fault, RigDeed] = {
+    Fault.KILL: lambda rig, _, on: rig.kill(),
+    Fault.UPGRADE: lambda rig, _, on: rig.upgrade(),
+    Fault.REBOOT: lambda rig, _, on: rig.boot(),
+    Fault.DISK_FULL: _rig_disk_full,
+    Fault.DISK_DEATH: _disk_death,
+    Fault.DISK_ROT: lambda rig, _, on: rig.tamper(lost=False),
+    Fault.DISK_LOST: lambda rig, _, on: rig.tamper(lost=True),
+    Fault.EXIT: lambda rig, _, on: rig.crash_workloads(),
+    Fault.HOT: _hot,
+    Fault.BLIND: _blind,
+    Fault.STUCK: _stuck,
+    Fault.UNTUNED: _untuned,
+    Fault.TUNER_STUCK: _tuner_stuck,
+    Fault.VERB_DEATH: _verb_death,
+}
+CONTROLLER_DEEDS: dict[Fault, ControllerDeed] = {
+    Fault.KILL: lambda controller, _, on: controller.kill(),
+    Fault.BACKUP: lambda controller, _, on: controller.lose_store(),
+    Fault.DISK_FULL: _store_full,
+    Fault.CLOCK_STEP: _clock_step,
+    Fault.FEED_DOWN: _feed_down,
+    Fault.OPERATOR: lambda controller, _, on: controller.hold_something(),
+}
