@@ -115,8 +115,8 @@ class FileJournal:
                 os.truncate(self._path, self._whole_bytes)
             self._whole_bytes = None
             self._file = self._path.open("ab", buffering=0)
-            if new:
-                _sync_directory(self._path.parent)
+            # Whoever made or replaced the file may have died before its name was safe.
+            _sync_directory(self._path.parent)
         return self._file
 
     def _rewrite(self, line: bytes) -> None:

@@ -10,7 +10,7 @@ from agent.core.model import Effect, Event, Failed, Rules, State, Watch
 from agent.performer import Performer
 from agent.ports import Journal, JournalError
 from wire import logs
-from wire.model import Outcome
+from wire.model import Outcome, Phase
 
 QUEUE_MAX = 256
 """Events waiting for a group; more are dropped, for whoever posts from outside repeats.
@@ -90,7 +90,7 @@ class Reactor:
         after = machine.step(before, event, self._rules, self._clock())
         if after is before:
             return
-        emergency = bool(after.tripped and not before.tripped)
+        emergency = after.phase is Phase.STOPPING and bool(after.tripped) and not before.tripped
         # Safety stops a group even when the disk is full: stopping is what any resume would do.
         if not self._journaled(after, retry=not emergency, event=event) and not emergency:
             return

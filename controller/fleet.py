@@ -131,7 +131,9 @@ class Fleet:
         stored = self.assignments.get(key)
         status = self._status(key)
         return 1 + max(
-            stored.assignment.generation if stored else 0, status.generation if status else 0
+            stored.assignment.generation if stored else 0,
+            status.generation if status else 0,
+            self._ended.get(key, 0),
         )
 
     def assign(self, assignments: Sequence[StoredAssignment]) -> None:

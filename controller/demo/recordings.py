@@ -15,7 +15,7 @@ from controller.feeds.settings import (
 )
 
 USD_PER_EUR = 1.16
-MINE_USD_PER_DAY = 0.84
+MINE_USD_PER_DAY = 0.75
 """Assumed revenue of one RTX 4090 at the reference close; see prices/SOURCES.md."""
 REFERENCE_CLOSE_USD = 16.20
 REQUESTS_PER_H = 9000.0

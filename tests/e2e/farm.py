@@ -22,6 +22,7 @@ from agent.gpu import simulated
 from controller.answers import GroupLine, RigLine, Summary
 from controller.cli.client import Client, ClientError
 from controller.core.model import Plan
+from tests.e2e import files
 from tests.parts.programs import free_port, swept
 
 T = TypeVar("T")
@@ -33,11 +34,6 @@ LOOK_S = 0.1
 
 RIGS = ("rig-1", "rig-2")
 GROUPS = ("g0", "g1")
-
-PRICES = """\
-ts_utc,power,etc,rent
-{hour},0.10,0.03,0.004
-"""
 
 
 class Farm:
@@ -153,7 +149,7 @@ class Farm:
         """Who holds each simulated GPU, by the GPUs' own word."""
         return {
             uuid: tuple(claim.pid for claim in simulated.claims(self.simulated_dir, uuid))
-            for uuid in (gpu(rig, group) for rig in RIGS for group in GROUPS)
+            for uuid in (files.gpu(rig, group) for rig in RIGS for group in GROUPS)
         }
 
     def double_occupancies(self) -> int:
@@ -173,9 +169,8 @@ class Farm:
         return self.folder / "rigs" / rig / "agent.yaml"
 
     def _write_controller(self) -> None:
-        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        (self.folder / "prices.csv").write_text(PRICES.format(hour=hour.isoformat()))
-        document = _controller_document()
+        (self.folder / "prices.csv").write_text(files.prices(datetime.now(UTC)))
+        document = files.controller()
         document["link"] = {"zeromq": {"listen": self.listen}}
         document["api"] = {"port": self.api_port}
         self.config.write_text(yaml.safe_dump(document))
@@ -199,50 +194,14 @@ class Farm:
             "metrics": {"port": 0},
             "report_interval_s": 0.5,
             "telemetry_interval_s": 1.0,
-            "groups": [self._group(rig, group) for group in GROUPS],
+            "groups": [files.group(rig, name, self.simulated_dir) for name in GROUPS],
         }
         path.write_text(yaml.safe_dump(document))
-
-    def _group(self, rig: str, name: str) -> dict[str, Any]:
-        miner = ("--start-s", "0", "--share-interval-s", "0.1")
-        server = ("--model", "demo", "--load-s", "0.1")
-        return {
-            "name": name,
-            "gpus": [gpu(rig, name)],
-            "workloads": [
-                self._workload("etc", "mining", "xmrig", "miner", miner),
-                self._workload("llama", "inference", "openai", "inference", server),
-            ],
-        }
-
-    def _workload(
-        self, name: str, kind: str, driver: str, program: str, options: tuple[str, ...]
-    ) -> dict[str, Any]:
-        port = free_port()
-        command = [
-            *(sys.executable, "-I", "-m", f"agent.demo.{program}"),
-            *("--port", str(port), "--gpus", "{gpus}", "--power-w", "100"),
-            *("--simulated-dir", str(self.simulated_dir), *options),
-        ]
-        return {
-            "name": name,
-            "kind": kind,
-            "driver": driver,
-            "command": command,
-            "api_url": f"http://127.0.0.1:{port}",
-            "model": "demo",
-            "readiness": {"hold_s": 0.2},
-        }
 
 
 def script(name: str) -> str:
     """A console script, as it was installed."""
     return str(Path(sys.executable).with_name(name))
-
-
-def gpu(rig: str, group: str) -> str:
-    """The one simulated GPU of a group."""
-    return f"GPU-simulated-{rig}-{group}"
 
 
 @contextmanager
@@ -262,43 +221,3 @@ def farm(folder: Path) -> Iterator[Farm]:
 def parsed(text: str) -> Any:
     """JSON that a program printed."""
     return json.loads(text)
-
-
-def _controller_document() -> dict[str, Any]:
-    def rules(low: float, high: float, **more: Any) -> dict[str, Any]:
-        usual = {"unit": "usd", "stale_after_s": 86_400, "rises_persist_s": 0}
-        return {**usual, "min": low, "max": high, **more}
-
-    columns = [
-        {"column": "power", "series": "power", "unit": "usd_per_kwh"},
-        {"column": "etc", "series": "etc", "unit": "usd_per_gpu_h"},
-        {"column": "rent", "series": "rent", "unit": "usd_per_gpu_h"},
-    ]
-    earning = {"revenue": "etc", "gpu_power_w": 100}
-    return {
-        "state_dir": "state",
-        "farm": {
-            "sites": [{"name": "oslo", "power": "power"}],
-            "rig_classes": [{"name": "a4000", "gpu_off_w": 10}],
-            "earnings": [
-                {"workload": "etc", "kind": "mining", **earning},
-                {"workload": "llama", "kind": "inference", **earning, "revenue": "rent"},
-            ],
-        },
-        "quotes": {
-            "power": rules(-1, 1, cautious="high"),
-            "etc": rules(0, 1),
-            "rent": rules(0, 1),
-        },
-        "policy": {
-            "dwell_s": 0,
-            "mining_switch": {"cost_usd": 0, "duration_s": 1},
-            "inference_switch": {"cost_usd": 0, "duration_s": 1},
-        },
-        "feeds": {
-            "recorded": [{"name": "tape", "files": [{"path": "prices.csv", "columns": columns}]}]
-        },
-        "fleet": {"offline_after_s": 2},
-        "tick_s": 0.5,
-        "feed_interval_s": 1,
-    }

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.farm import GROUPS, RIGS, Farm, farm, gpu, parsed
+from tests.e2e.farm import GROUPS, RIGS, Farm, farm, parsed
+from tests.e2e.files import gpu
 from tests.parts.programs import running
 
 
