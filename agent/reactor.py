@@ -101,7 +101,8 @@ class Reactor:
         if after.ticket != before.ticket:
             self._log.info(
                 "phase", phase=after.phase, was=before.phase, workload=after.target,
-                generation=after.desired.generation, reason=after.reason,
+                generation=after.desired.generation, order_id=after.desired.order_id,
+                reason=after.reason,
             )  # fmt: skip
             await self._cancel_effect()
             self._perform()

@@ -9,6 +9,7 @@ import asyncio
 import importlib.metadata
 import random
 import signal
+import stat
 import time
 import uuid
 from collections import Counter
@@ -33,7 +34,7 @@ from agent.rig import Equipment, Rig
 from agent.settings import Settings
 from agent.telemetry import Telemetry
 from agent.uplink import Identity
-from wire import codec, logs, messages, model, mqtt, zeromq
+from wire import codec, logs, messages, model, mqtt, statedir, zeromq
 from wire.configfile import ConfigError
 from wire.transport import AgentLink
 
@@ -70,8 +71,12 @@ async def run(settings: Settings) -> None:
         MetricsError: The metrics' address cannot be used.
     """
     check(settings)
-    _prepare(settings.state_dir)
     who = identity()
+    with statedir.claimed(settings.state_dir):
+        await _run(settings, who)
+
+
+async def _run(settings: Settings, who: Identity) -> None:
     async with _link(settings, who) as link:
         agent = _Agent(settings, who, link)
         try:
@@ -90,19 +95,6 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
                 )
-
-
-def _prepare(state_dir: Path) -> None:
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = state_dir / ".writable"
-        probe.write_text("", encoding="ascii")
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"{state_dir}: the agent must be able to write here: {error.strerror}; "
-            "mend `state_dir` or its owner"
-        ) from error
 
 
 class _Agent:
@@ -139,7 +131,7 @@ class _Agent:
             settings.metrics.host,
             settings.metrics.port,
             AgentMetrics(self._snapshot).render,
-            self._telemetry.settled.is_set,
+            self._ready,
         )
         host = (
             f"[{settings.metrics.host}]" if ":" in settings.metrics.host else settings.metrics.host
@@ -156,6 +148,10 @@ class _Agent:
     def close(self) -> None:
         """Let go of the port."""
         self._metrics.close()
+
+    def _ready(self) -> bool:
+        """The controller has spoken once, and GPUs were seen, or it is known why not."""
+        return self._rig.uplink.ever_heard and self._telemetry.settled.is_set()
 
     def _readings(self) -> tuple[model.WorkloadReading, ...]:
         return self._rig.readings()
@@ -233,6 +229,8 @@ async def _link(settings: Settings, who: Identity) -> AsyncIterator[AgentLink]:
 
 def _secret(path: Path) -> str:
     try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ConfigError(f"{path}: others can read this secret; run `chmod 600 {path}`")
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error

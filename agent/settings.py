@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from agent.core.model import RESTARTS_MAX, Offline, Rules
-from agent.core.workload import Workload
+from agent.core.workload import NEUTRAL, Workload
 from wire import configfile
 from wire.configfile import ConfigError
 from wire.model import OFF, GroupOffer, WorkloadOffer
@@ -245,6 +245,10 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
     where = f"group {group.name}"
     names = [workload.name for workload in group.workloads]
     yield from _repeats(f"{where}: workload", names)
+    for workload in group.workloads:
+        if workload.profile != NEUTRAL:
+            what = f"{where}: {workload.name}: profile {workload.profile!r}"
+            yield f"{what} is unknown; use `{NEUTRAL}`"
     if not group.gpus:
         yield f"{where}: gpus: name at least one GPU UUID"
     if group.restarts_max < 0:

@@ -81,6 +81,7 @@ class Uplink:
         self._clock_last = 0.0
         self._heard_s = identity.clock() - settings.boot_grace_s
         self._refused_s = float("-inf")
+        self._lease_s = 0.0
         self._kept: deque[model.Sample] = deque(maxlen=SAMPLES_KEPT_MAX)
         self._log = logs.get("uplink", rig=settings.rig)
 
@@ -88,6 +89,11 @@ class Uplink:
     def heard(self) -> bool:
         """Whether the controller has spoken lately."""
         return self._identity.clock() - self._heard_s < self._silence_s
+
+    @property
+    def ever_heard(self) -> bool:
+        """Whether the controller has spoken to this agent at all."""
+        return self._lease_s > 0
 
     @property
     def lease_left_s(self) -> float:
@@ -214,6 +220,7 @@ class Uplink:
         return f"the frame expired {late_s:.1f} s ago" if late_s > 0 else ""
 
     def _order(self, order: messages.Order, rig_time_s: float) -> str:
+        self._lease_s = order.lease_s
         self.lease_until_s = max(self.lease_until_s, rig_time_s + order.lease_s)
         if self.lease_left_s > 0:
             self._renew()
@@ -243,7 +250,8 @@ class Uplink:
 
     @property
     def _silence_s(self) -> float:
-        return SILENCE_REPORTS * self._settings.report_interval_s
+        """A rig at rest hears from its controller only as often as the lease is renewed."""
+        return max(SILENCE_REPORTS * self._settings.report_interval_s, self._lease_s / 2)
 
 
 def _outcomes(reactor: Reactor) -> tuple[model.Outcome, ...]:

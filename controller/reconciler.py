@@ -14,7 +14,7 @@ from typing import Protocol
 
 from controller.core.ledger import Tally
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote
-from controller.dispatch import Dispatch
+from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
 from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
@@ -104,6 +104,7 @@ class Reconciler:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen(), name="reconciler:listen")
             tasks.create_task(self._loop(), name="reconciler:loop")
+            tasks.create_task(self._repeat(), name="reconciler:repeat")
 
     def preview(self, pins: Mapping[GroupKey, str | None]) -> Plan:
         """What the plan would be with these groups held to these workloads; changes nothing."""
@@ -120,6 +121,14 @@ class Reconciler:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._tick_s):
                     await self._poked.wait()
+
+    async def _repeat(self) -> None:
+        """Between two plans: repeat what was not observed, renew leases, heed the inventory."""
+        while True:
+            await asyncio.sleep(RESEND_S)
+            with contextlib.suppress(StoreError):  # The next tick will name it.
+                self._take_stock()
+            await self._dispatch.deliver()
 
     async def tick(self) -> None:
         """Gather, plan, persist, send: once."""

@@ -30,7 +30,7 @@ from controller.reconciler import Ambience, Reconciler
 from controller.sessions import Sessions
 from controller.settings import ReplaySettings, Settings
 from controller.store.sql import SqlStore
-from wire import logs, mqtt, zeromq
+from wire import logs, mqtt, statedir, zeromq
 from wire.configfile import ConfigError
 from wire.transport import FleetLink
 
@@ -67,6 +67,7 @@ async def run(settings: Settings) -> None:
         ServeError: The API's address cannot be used.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(statedir.claimed(settings.state_dir))
         store = open_store(settings)
         stack.callback(store.close)
         own = keys.load(settings.state_dir)

@@ -97,7 +97,7 @@ class WorkloadOffer:
     name: str
     kind: Kind
     power_w: float | None = None
-    """Nameplate watts of the whole group at the wall, until measured."""
+    """Nameplate watts of the whole group at the wall."""
 
 
 @dataclass(frozen=True, slots=True)

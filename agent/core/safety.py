@@ -63,7 +63,7 @@ def _lasting(
 
 
 def _danger(gpu: GpuReading, limits: Limits) -> str:
-    if gpu.error is not None:
+    if gpu.error is not None and _unreadable(gpu):
         return gpu.error
     if gpu.temperature_c is not None and gpu.temperature_c > limits.temperature_max_c:
         return f"GPU at {gpu.temperature_c:.0f} °C, limit {limits.temperature_max_c:.0f} °C"
@@ -71,3 +71,8 @@ def _danger(gpu: GpuReading, limits: Limits) -> str:
     if memory_c is not None and memory_c > limits.memory_temperature_max_c:
         return f"memory at {memory_c:.0f} °C, limit {limits.memory_temperature_max_c:.0f} °C"
     return ""
+
+
+def _unreadable(gpu: GpuReading) -> bool:
+    """One odd call that fails is no danger; a GPU of which nothing can be read is one."""
+    return gpu.temperature_c is None and gpu.memory_used_bytes is None and gpu.power_w is None

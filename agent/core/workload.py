@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from wire.model import Kind
 
+NEUTRAL = "neutral"
+"""The GPU profile that changes nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
@@ -67,7 +70,7 @@ class Workload:
     """Bearer token of that API."""
     model: str = ""
     """Inference: model name to ask for."""
-    profile: str = "neutral"
+    profile: str = NEUTRAL
     """GPU profile it runs under; so far there is only `neutral`, which changes nothing."""
     power_w: float | None = None
     """Nameplate watts of the group at the wall, for a controller that has no better figure."""

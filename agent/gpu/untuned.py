@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from agent.core.workload import NEUTRAL
 from agent.ports import TuneError
-
-NEUTRAL = "neutral"
 
 
 class Untuned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 import stat
 from pathlib import Path
@@ -28,6 +29,10 @@ class ClientError(Exception):
         super().__init__(text)
         self.hint = hint
         self.exit_code = exit_code
+
+
+CONTROL = re.compile(rb"\\u00(?:0[0-8bcef]|1[0-9a-f]|7f|[89][0-9a-f])|\xc2[\x80-\x9f]|\x7f")
+"""Control characters in JSON, but for tabs and new lines."""
 
 
 class Problem(msgspec.Struct):
@@ -93,9 +98,14 @@ class Client:
         if not answer.is_success:
             raise _problem(answer)
         try:
-            return msgspec.json.decode(answer.content, type=kind)
+            return msgspec.json.decode(_printable(answer.content), type=kind)
         except msgspec.MsgspecError as error:
             raise _stranger(answer) from error
+
+
+def _printable(content: bytes) -> bytes:
+    """Without control characters: a stolen rig's words must not steer the operator's terminal."""
+    return CONTROL.sub(rb"\\ufffd", content)
 
 
 def _problem(answer: httpx.Response) -> ClientError:

@@ -52,7 +52,9 @@ def _headline(watch: Observer, deaths: int) -> Text:
     now = dt.datetime.fromtimestamp(watch.price_time(), dt.UTC)
     text = Text("rigshift demo", style="bold")
     text.append(f"  {len(watch.stage.rigs)} agents, {len(watch.groups)} GPU groups; ", "none")
-    text.append("GPUs are simulated, workloads mine and infer nothing, prices are real", "magenta")
+    text.append(
+        "GPUs are simulated, workloads mine and infer nothing; prices are recorded", "magenta"
+    )
     text.append(f"\nprice time {now:%a %d %b %Y %H:%M} UTC, one second is ")
     text.append(f"{watch.speed / 60:g} price minutes")
     if deaths:

@@ -18,7 +18,7 @@ from agent.journal import FileJournal
 from agent.settings import load
 from tests.agent.scripts import running, switching
 from tests.agent.test_agent_settings import ZEROMQ, document, etc, group
-from wire import zeromq
+from wire import statedir, zeromq
 from wire.model import Phase
 
 KEYS = zeromq.generate_keys()
@@ -38,6 +38,7 @@ class Desk:
         self.path = folder / "agent.yaml"
         self._capsys = capsys
         (folder / "curve.key").write_text(KEYS.secret)
+        (folder / "curve.key").chmod(0o600)
 
     def write(self, **changes: Any) -> None:
         usual = {
@@ -104,8 +105,30 @@ def test_a_state_directory_that_cannot_be_written_is_bad_input(desk: Desk) -> No
     (desk.folder / "state").write_text("a file stands in the way")
     code, _, err = desk.says("run")
     assert code == 2
-    assert "the agent must be able to write here" in err
+    assert "it must be possible to write here" in err
     assert "mend `state_dir` or its owner" in err
+
+
+def test_a_secret_that_others_can_read_is_bad_input(desk: Desk) -> None:
+    (desk.folder / "curve.key").chmod(0o644)
+    code, _, err = desk.says("run")
+    assert code == 2
+    assert f"chmod 600 {desk.folder / 'curve.key'}" in err
+
+
+def test_a_second_agent_keeps_off_the_first_ones_state(desk: Desk) -> None:
+    with statedir.claimed(desk.folder / "state"):
+        code, _, err = desk.says("run")
+    assert code == 2
+    assert "another process works with this state" in err
+
+
+def test_a_profile_that_nobody_knows_is_bad_input(desk: Desk) -> None:
+    workload = {"name": "etc", "kind": "mining", "driver": "xmrig", "profile": "fast"}
+    desk.write(groups=[{"name": "g0", "gpus": ["GPU-0"], "workloads": [workload]}])
+    code, _, err = desk.says("check-config")
+    assert code == 2
+    assert "profile 'fast' is unknown; use `neutral`" in err
 
 
 def test_a_secret_that_is_missing_is_bad_input_and_one_that_is_none_a_failure(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,7 +184,11 @@ def test_everything_of_the_group_is_stopped_known_or_not() -> None:
 def test_one_that_does_not_die_does_not_save_the_others() -> None:
     async def scenario() -> tuple[Event, tuple[str, ...]]:
         world = ScriptedWorld()
-        both = (workload("etc", stop_hangs=True), workload("llama", stop_s=3.9))
+        patient = replace(DEADLINES, stop_s=20)
+        both = (
+            workload("etc", stop_hangs=True),
+            replace(workload("llama", stop_s=9.0), deadlines=patient),
+        )
         for one in both:
             world.launch(one)
         event, _ = await perform(performer(group(*both), world), Stop(4))

@@ -1,4 +1,4 @@
-"""Links over MQTT 5: for rigs behind NAT, many sites, several controllers.
+"""Links over MQTT 5: for rigs behind NAT and many sites.
 
 A rig is the topic that its frame came on; that only this rig may write there is the broker's
 access list to keep (docs/protocol.md). Sessions always start clean and nothing is queued while
