@@ -153,7 +153,7 @@ def checks(rigs: Sequence[RigLine], quotes: Sequence[Quote]) -> tuple[Check, ...
             "prices",
             [f"{q.series} ({q.state})" for q in quotes if q.state is not QuoteState.FRESH],
             len(quotes),
-            "not fresh; see `rigshift doctor --json` and the feed's address",
+            "not fresh; `rigshift quotes` says why",
         ),
     )
 

@@ -84,6 +84,7 @@ def _questions(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     for name, run, text in (
         ("status", commands.status, "the fleet at a glance"),
         ("rigs", commands.rigs, "every rig and GPU group"),
+        ("quotes", commands.quotes, "every price and how far it is trusted"),
         ("plan", commands.plan, "what the plan chose for every group"),
         ("doctor", commands.doctor, "what is worth a look; exit code 1 if anything is"),
     ):

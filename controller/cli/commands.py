@@ -18,7 +18,7 @@ from controller.cli import tables, waiting
 from controller.cli.client import FAILED, Client
 from controller.cli.terminal import Terminal
 from controller.core import duration
-from controller.core.model import GroupKey, Plan
+from controller.core.model import GroupKey, Plan, Quote
 from controller.ports import Event
 from wire.model import OFF
 
@@ -43,6 +43,13 @@ def explain(args: Namespace, client: Client, terminal: Terminal) -> int:
     """Why groups do what they do."""
     explanations = client.get("explain", tuple[Explanation, ...], target=args.target)
     terminal.show(explanations, *(t for found in explanations for t in tables.explanation(found)))
+    return OK
+
+
+def quotes(_args: Namespace, client: Client, terminal: Terminal) -> int:
+    """Every price."""
+    known = client.get("quotes", tuple[Quote, ...])
+    terminal.show(known, tables.quotes(known))
     return OK
 
 

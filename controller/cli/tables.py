@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.answers import Check, Explanation, GroupLine, Move, OrderResult, RigLine, Summary
-from controller.core.model import Hold, Option, Plan
+from controller.core.model import Hold, Option, Plan, Quote
 from controller.ports import Event
 from wire.model import OFF
 
@@ -109,6 +109,16 @@ def plan(found: Plan) -> Table:
             "" if decision.blocked == "none" else decision.blocked,
             decision.reason,
         )
+    return table
+
+
+def quotes(found: Sequence[Quote]) -> Table:
+    """`rigshift quotes`."""
+    table = _table("", "Series", "Value>", "State", "From", "Why")
+    for quote in found:
+        value = "" if quote.value is None else f"{quote.value:.4g}"
+        since = "" if quote.value is None else _when(quote.at)
+        table.add_row(quote.series, value, str(quote.state), since, quote.reason)
     return table
 
 
