@@ -7,6 +7,7 @@ from agent.drivers.miner import MinerDriver
 from agent.drivers.miners.hive import HiveSource
 from agent.drivers.miners.source import ApiSource
 from agent.drivers.miners.table import MINERS
+from agent.drivers.servers.table import SERVERS
 from agent.ports import Driver, Launcher
 
 HIVE = "hive"
@@ -18,5 +19,5 @@ def drivers(launcher: Launcher) -> dict[str, Driver]:
     miners: dict[str, Driver] = {
         row.driver: MinerDriver(launcher, ApiSource(row)) for row in MINERS
     }
-    hive = MinerDriver(launcher, HiveSource())
-    return {**miners, HIVE: hive, "openai": InferenceDriver(launcher)}
+    servers: dict[str, Driver] = {row.driver: InferenceDriver(launcher, row) for row in SERVERS}
+    return {**miners, HIVE: MinerDriver(launcher, HiveSource()), **servers}
