@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.drivers import paths
@@ -116,6 +116,8 @@ def test_pci_buses(value: object, bus: int | None) -> None:
     [
         ("stratum+ssl://0xWALLET.rig:x@eth.example:5555", "stratum+ssl://eth.example:5555"),
         ("WALLET@eth.example:5555", "eth.example:5555"),
+        ("http://eth.example:8080/WALLET/rig@home", "http://eth.example:8080"),
+        ("stratum+tcp://eth.example:5555?user=WALLET", "stratum+tcp://eth.example:5555"),
         ("eth.example:5555", "eth.example:5555"),
         ("stratum://", None),
         (None, None),
@@ -177,6 +179,7 @@ def test_columns_of_different_lengths_are_not_put_together() -> None:
     assert [(gpu.pci_bus, gpu.hashrate_hps, gpu.shares_accepted) for gpu in found] == [
         (None, 5.0, 1)
     ]
+    assert report.gpus([], [1.0] * (report.GPUS_MAX + 1), [], 1.0) == ()
     document["gpus"] = {}
     assert report.read(document, row).gpus == ()
 
@@ -190,6 +193,7 @@ ODD = st.recursive(
 
 
 @pytest.mark.parametrize("row", MINERS, ids=lambda row: row.driver)
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_whatever_a_miner_says_can_be_told(row: Miner, data: st.DataObject) -> None:
     """Values of any kind in the places of an answer: never an exception, always a message."""

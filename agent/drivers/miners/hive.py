@@ -150,7 +150,7 @@ def _read(khs: float | None, figures: dict[str, object]) -> Report:
         hashrate_hps=report.scaled(khs, KHS_HPS),
         accepted=paths.whole(paths.first_number(figures, ("ar[0]",))),
         rejected=paths.whole(paths.first_number(figures, ("ar[1]",))),
-        algorithm=paths.first_text(figures, ("algo",)),
+        algorithm=(paths.text(figures.get("algo")) or "")[: report.TEXT_CHARS_MAX] or None,
         uptime_s=paths.number(figures.get("uptime")),
         gpus=report.gpus(
             paths.select(figures, "bus_numbers[]"), paths.select(figures, "hs[]"), [], factor

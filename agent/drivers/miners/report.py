@@ -27,8 +27,12 @@ DECIMALS = 3
 TEXT_CHARS_MAX = 200
 """Longer names are cut; they go into reports."""
 
+GPUS_MAX = 64
+"""More than any rig has: then they are something else."""
+
 _PCI_ADDRESS = re.compile(r"(?i:(?:[0-9a-f]+:)?(?P<bus>[0-9a-f]{1,2}):[0-9a-f]{1,2}\.[0-7])")
 _KEY = re.compile(r"[^.\[\]#]+")
+_AFTER_PORT = re.compile(r"[/?#]")
 _BUS_AND_SLOT = re.compile(r"(?P<bus>\d{1,3})(?::\d{1,2})?")
 _BUSES = 256
 
@@ -90,19 +94,21 @@ def pci_bus(value: object) -> int | None:
 
 
 def pool(url: str | None) -> str | None:
-    """A pool's URL without account and password, which some miners put into it."""
+    """Scheme, host and port of a pool, without the account that some miners put into its URL."""
     if url is None:
         return None
     scheme, separator, rest = url.rpartition("://")
-    place = rest.rpartition("@")[2]
+    place = _AFTER_PORT.split(rest, maxsplit=1)[0].rpartition("@")[2]
     return f"{scheme}{separator}{place}"[:TEXT_CHARS_MAX] if place else None
 
 
 def gpus(
     buses: list[object], hashrates: list[object], accepted: list[object], factor: float | None
 ) -> tuple[WorkloadGpu, ...]:
-    """Columns side by side; a column of another length says nothing."""
+    """Columns side by side, as the hashrates go; one of another length says nothing."""
     length = len(hashrates)
+    if length > GPUS_MAX:
+        return ()
     blank: list[object] = [None] * length
     rows = zip(
         buses if len(buses) == length else blank,
