@@ -20,7 +20,7 @@ from agent.drivers.miners.row import Gpus, Miner
 
 _FOREGROUND = "the agent would lose sight of it"
 _REBOOTS = "the agent alone decides what restarts or reboots"
-_OPEN = "Its API cannot be bound to loopback: keep the port behind a firewall."
+_OPEN = "No option is known that binds its API to loopback: keep the port behind a firewall."
 
 MINERS = (
     # XMRig: doc/api of xmrig/xmrig.
@@ -239,6 +239,6 @@ MINERS = (
             accepted="result[].accepted_shares",
         ),
         flags=(port("--telemetry"),),
-        caution="Give no other address than loopback in `--telemetry`.",
+        caution="What a bare port is bound to is not known: keep it behind a firewall.",
     ),
 )
