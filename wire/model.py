@@ -211,6 +211,17 @@ class HostReading:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkloadGpu:
+    """What a running workload says of one of its GPUs."""
+
+    pci_bus: int | None = None
+    """Bus number, the second part of a PCI address: all that most miners give."""
+    hashrate_hps: float | None = None
+    """Hashes per second."""
+    shares_accepted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadReading:
     """What a running workload says of itself."""
 
@@ -224,6 +235,13 @@ class WorkloadReading:
     requests_waiting: int | None = None
     tokens_total: int | None = None
     """Generated tokens since the workload started."""
+    shares_stale: int | None = None
+    algorithm: str | None = None
+    """As the miner calls it; of several at once the first, to which the other figures belong."""
+    pool: str | None = None
+    """Where shares go, without any account."""
+    uptime_s: float | None = None
+    gpus: tuple[WorkloadGpu, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Readiness:
     shares_min: int = 1
     """Mining: accepted shares since the start."""
     prompt: str = "Say ready."
-    """Inference: prompt sent to the server."""
+    """Inference: prompt sent to the server; empty: its health is enough."""
     expect: str = ""
     """Inference: text that the answer must contain; empty: any answer."""
 
@@ -55,7 +55,7 @@ class Workload:
     kind: Kind
     """What it earns by; the controller's settings must agree."""
     driver: str
-    """Short name of the driver: `xmrig` or `openai` (`scripted` in simulations only)."""
+    """Short name of the driver: `trex`, `vllm`, `hive`, …; docs/workloads.md has them all."""
     group: str = ""
     """Filled in from the group it stands under."""
     gpus: tuple[str, ...] = ()
@@ -65,9 +65,13 @@ class Workload:
     environment: dict[str, str] = field(default_factory=dict)
     """Added to a minimal environment; `CUDA_VISIBLE_DEVICES` is set by the agent."""
     api_url: str = ""
-    """Base URL of its own HTTP API, on loopback."""
+    """Base URL of its own API, on loopback: `http://127.0.0.1:PORT`, or `tcp://…` where so made."""
     api_token: str = ""
     """Bearer token of that API."""
+    metrics_url: str = ""
+    """Inference: base URL of its metrics, on loopback, where they have a port of their own."""
+    stats_script: str = ""
+    """`hive` driver only: absolute path of the miner's `h-stats.sh`."""
     model: str = ""
     """Inference: model name to ask for."""
     profile: str = NEUTRAL

@@ -49,11 +49,11 @@ class Endpoint:
     token: str = ""
 
     @classmethod
-    def parse(cls, url: str, token: str = "") -> Endpoint:
+    def parse(cls, url: str, token: str = "", *, scheme: str = "http") -> Endpoint:
         """From a base URL such as `http://127.0.0.1:8000`. Raises `ValueError`."""
         parts = urlsplit(url)
-        if parts.scheme != "http" or not _is_loopback(parts) or parts.path not in ("", "/"):
-            raise ValueError(f"{url!r} is not of the form http://127.0.0.1:PORT")
+        if parts.scheme != scheme or not _is_loopback(parts) or parts.path not in ("", "/"):
+            raise ValueError(f"{url!r} is not of the form {scheme}://127.0.0.1:PORT")
         if not parts.port:
             raise ValueError(f"{url!r} names no port")
         return cls(parts.hostname or "", parts.port, token)

@@ -1,23 +1,21 @@
-"""Driver for OpenAI-compatible inference servers with vLLM's metrics and endpoints.
+"""Driver for inference servers, by a row of their table.
 
 Draining has two layers. New requests are to be kept away by the router in front of the servers,
 which learns of it through the controller's own channel; a hook for it does not exist yet. The
-server itself is asked to admit nothing new where it can (vLLM's `/pause`, in its development
-mode only); a server without it goes on taking what the router sends. SIGTERM aborts running
-requests on vLLM unless it was started with `--shutdown-timeout`, so draining comes before it.
+server itself is asked to admit nothing new where it can; a server that cannot goes on taking what
+the router sends. SIGTERM aborts running requests on most servers, so draining comes before it.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from agent.core.workload import Workload
-from agent.drivers import vllm_metrics
-from agent.drivers.http import Answer, HttpError
+from agent.drivers.http import Answer, Endpoint, HttpError
 from agent.drivers.launched import LaunchedDriver, endpoint
-from agent.drivers.vllm_metrics import Load
+from agent.drivers.servers.load import Load, Signal
+from agent.drivers.servers.prompt import Prompt
+from agent.drivers.servers.row import Server
 from agent.ports import DriverError, Launcher, Readiness
 from wire.model import WorkloadReading
 
@@ -25,10 +23,7 @@ API_TIMEOUT_S = 5.0
 """Health and metrics: from memory, but an engine under load may answer late."""
 
 PROMPT_TIMEOUT_S = 60.0
-"""The first request to a fresh server may still compile kernels."""
-
-PROMPT_TOKENS_MAX = 32
-"""Enough for a known answer, short enough not to delay paying work."""
+"""The first request to a fresh server may still compile kernels, or load the model."""
 
 DRAIN_LOOK_S = 0.5
 """Time between two looks at a draining server, unless the driver is built with another."""
@@ -38,54 +33,51 @@ DRAIN_IDLE_LOOKS = 2
 
 _UNKNOWN_PATH = frozenset({404, 405})
 
-# Older servers know only the second way to say that requests in progress shall finish, and would
-# abort them without it.
-_PAUSE_PATH = "/pause?mode=wait&wait_for_inflight_requests=true&clear_cache=false"
-_RESUME_PATH = "/resume"
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    text: str | None = None
-    message: _Message | None = None
-
-
-class _Completion(msgspec.Struct):
-    """The parts of an answer that count here, of a completion or of a chat."""
-
-    choices: list[_Choice]
-
-    @property
-    def text(self) -> str:
-        parts = (
-            choice.text or (choice.message and choice.message.content) for choice in self.choices
-        )
-        return "".join(part or "" for part in parts)
-
 
 class InferenceDriver(LaunchedDriver):
-    """Runs an inference server through a launcher, and reads and drains it over its API."""
+    """Runs one kind of inference server through a launcher, reads and drains it over its API."""
 
-    def __init__(self, launcher: Launcher, *, drain_look_s: float = DRAIN_LOOK_S) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        server: Server,
+        *,
+        drain_look_s: float = DRAIN_LOOK_S,
+        api_timeout_s: float = API_TIMEOUT_S,
+    ) -> None:
         super().__init__(launcher)
+        self._server = server
         self._drain_look_s = drain_look_s
+        self._api_timeout_s = api_timeout_s
+
+    async def prepare(self, workload: Workload) -> None:
+        """Check the program and the ports. Raises `DriverError`."""
+        if self._server.metrics_apart and not workload.metrics_url:
+            raise DriverError(
+                f"{workload.key}: `metrics_url` is missing; {self._server.title} has its metrics "
+                "on a port of their own"
+            )
+        if workload.metrics_url:
+            port = _metrics_endpoint(workload).port
+            await self._require_free(port, "metrics_url", workload)
+        await super().prepare(workload)
 
     async def probe(self, workload: Workload) -> Readiness:
-        """Ready when it is healthy and answers the known prompt as expected."""
+        """Ready when it is healthy and answers the known prompt as expected, if there is one."""
+        path = self._server.health
         try:
-            health = await endpoint(workload).get("/health", timeout_s=API_TIMEOUT_S)
+            health = await endpoint(workload).get(path, timeout_s=self._api_timeout_s)
             if not health.ok:
-                return Readiness(ready=False, reason=f"/health answers with status {health.status}")
-            return _judge(await _ask(workload), workload)
+                return Readiness(ready=False, reason=f"{path} answers with status {health.status}")
+            if not workload.readiness.prompt:
+                return Readiness(ready=True, reason="healthy; there is no prompt to put")
+            return _judge(*await self._ask(workload), workload)
         except HttpError as error:
             return Readiness(ready=False, reason=f"the server does not answer: {error}")
 
     async def read(self, workload: Workload) -> WorkloadReading | None:
         """Requests and tokens over all engines; ``None`` when the server does not answer."""
-        load = await _load(workload)
+        load = await self._load(workload)
         if load is None:
             return None
         return WorkloadReading(
@@ -99,13 +91,13 @@ class InferenceDriver(LaunchedDriver):
     async def drain(self, workload: Workload) -> None:
         """Ask for no new work where the server can, and wait until nothing is in progress.
 
-        A server that gives no metrics for a while may still be busy, so only its end or the
-        caller's deadline ends the wait then.
+        A server that tells nothing for a while may still be busy, so only its end or the caller's
+        deadline ends the wait then.
         """
-        await self._pause(workload)
+        await self._quiesce(workload)
         idle_looks = 0
         while idle_looks < DRAIN_IDLE_LOOKS:
-            load = await _load(workload)
+            load = await self._load(workload)
             if load is None and not await self.alive(workload):
                 return
             idle_looks = idle_looks + 1 if load is not None and load.idle else 0
@@ -113,56 +105,76 @@ class InferenceDriver(LaunchedDriver):
 
     async def undrain(self, workload: Workload) -> None:
         """Take work again. Raises `DriverError` when a server that can pause does not resume."""
+        path = self._server.resume
+        if not path:
+            return
         try:
-            answer = await endpoint(workload).post(_RESUME_PATH, timeout_s=API_TIMEOUT_S)
+            answer = await endpoint(workload).post(path, timeout_s=self._api_timeout_s)
         except HttpError as error:
             if not await self.alive(workload):
                 return
             raise DriverError(f"{workload.key}: cannot take work again: {error}") from error
         if not answer.ok and answer.status not in _UNKNOWN_PATH:
-            raise DriverError(f"{workload.key}: /resume answers with status {answer.status}")
+            raise DriverError(f"{workload.key}: {path} answers with status {answer.status}")
 
-    async def _pause(self, workload: Workload) -> None:
+    async def _quiesce(self, workload: Workload) -> None:
+        row = self._server
+        if not row.quiesce:
+            return
+        body = None if row.quiesce_body is None else row.quiesce_body(workload)
         try:
-            await endpoint(workload).post(_PAUSE_PATH, timeout_s=API_TIMEOUT_S)
+            await endpoint(workload).post(row.quiesce, body, timeout_s=self._api_timeout_s)
         except HttpError:
-            # It answers only when requests in progress have finished, or it cannot pause at all;
-            # the metrics tell.
+            # It answers only when requests in progress have finished, or it cannot do it at all;
+            # how busy it is tells.
             return
 
+    async def _ask(self, workload: Workload) -> tuple[Answer, Prompt]:
+        """Put the known prompt; servers of chat models may have no plain completions."""
+        api = endpoint(workload)
+        *others, last = self._server.prompts
+        for prompt in others:
+            answer = await _put(prompt, api, workload)
+            if answer.status not in _UNKNOWN_PATH:
+                return answer, prompt
+        return await _put(last, api, workload), last
 
-async def _ask(workload: Workload) -> Answer:
-    """Put the known prompt; servers of chat models may have no plain completions."""
-    api = endpoint(workload)
-    prompt = workload.readiness.prompt
-    common = {"model": workload.model, "max_tokens": PROMPT_TOKENS_MAX, "temperature": 0}
-    answer = await api.post(
-        "/v1/completions", {**common, "prompt": prompt}, timeout_s=PROMPT_TIMEOUT_S
-    )
-    if answer.status not in _UNKNOWN_PATH:
-        return answer
-    messages = [{"role": "user", "content": prompt}]
-    return await api.post(
-        "/v1/chat/completions", {**common, "messages": messages}, timeout_s=PROMPT_TIMEOUT_S
-    )
+    async def _load(self, workload: Workload) -> Load | None:
+        for signal in self._server.signals:
+            load = await self._look(signal, workload)
+            if load is not None:
+                return load
+        return None
+
+    async def _look(self, signal: Signal, workload: Workload) -> Load | None:
+        apart = signal.separate and workload.metrics_url
+        api = _metrics_endpoint(workload) if apart else endpoint(workload)
+        try:
+            answer = await api.get(signal.path, timeout_s=self._api_timeout_s)
+        except HttpError:
+            return None
+        return signal.read(answer.body, workload) if answer.ok else None
 
 
-def _judge(answer: Answer, workload: Workload) -> Readiness:
+async def _put(prompt: Prompt, api: Endpoint, workload: Workload) -> Answer:
+    path = prompt.path.replace("{model}", workload.model)
+    return await api.post(path, prompt.body(workload), timeout_s=PROMPT_TIMEOUT_S)
+
+
+def _judge(answer: Answer, prompt: Prompt, workload: Workload) -> Readiness:
     if not answer.ok:
         return Readiness(ready=False, reason=f"the prompt is answered with status {answer.status}")
-    try:
-        text = msgspec.json.decode(answer.body, type=_Completion).text
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Readiness(ready=False, reason=f"the answer cannot be understood: {error}")
+    text = prompt.text(answer.body)
+    if text is None:
+        return Readiness(ready=False, reason="the answer cannot be understood: it holds no text")
     expect = workload.readiness.expect
     if expect not in text:
         return Readiness(ready=False, reason=f"the answer {text[:80]!r} lacks {expect!r}")
     return Readiness(ready=True, reason=f"healthy, answered the prompt with {text[:80]!r}")
 
 
-async def _load(workload: Workload) -> Load | None:
+def _metrics_endpoint(workload: Workload) -> Endpoint:
     try:
-        answer = await endpoint(workload).get("/metrics", timeout_s=API_TIMEOUT_S)
-    except HttpError:
-        return None
-    return vllm_metrics.parse(answer.body) if answer.ok else None
+        return Endpoint.parse(workload.metrics_url, workload.api_token)
+    except ValueError as error:
+        raise DriverError(f"{workload.key}: `metrics_url`: {error}") from error

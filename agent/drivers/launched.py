@@ -1,4 +1,4 @@
-"""What drivers of launched programs with an HTTP API have in common.
+"""What drivers of launched programs with an API have in common.
 
 The launcher runs the program; a driver adds what it knows of that kind of program. Whatever the
 API does wrong makes a workload look not ready or silent, never more than that.
@@ -26,13 +26,9 @@ class LaunchedDriver:
     async def prepare(self, workload: Workload) -> None:
         """Check the program and the API's port. Raises `DriverError`."""
         command.arguments(workload)
-        port = endpoint(workload).port
-        holder = await asyncio.to_thread(_foreign_listener, port, workload)
-        if holder is not None:
-            raise DriverError(
-                f"{workload.key}: port {port} of `api_url` is taken by {holder}; "
-                "stop that or choose another port"
-            )
+        api = self._endpoint(workload)
+        if api is not None:
+            await self._require_free(api.port, "api_url", workload)
 
     async def start(self, workload: Workload) -> None:
         """Start it, once. Raises `DriverError`."""
@@ -50,11 +46,23 @@ class LaunchedDriver:
         """Wait until no process of it is left, and say how it ended."""
         return await self._launcher.exited(workload)
 
+    def _endpoint(self, workload: Workload) -> Endpoint | None:
+        """Where its API listens, if it must have one. Raises `DriverError`."""
+        return endpoint(workload)
 
-def endpoint(workload: Workload) -> Endpoint:
+    async def _require_free(self, port: int, setting: str, workload: Workload) -> None:
+        holder = await asyncio.to_thread(_foreign_listener, port, workload)
+        if holder is not None:
+            raise DriverError(
+                f"{workload.key}: port {port} of `{setting}` is taken by {holder}; "
+                "stop that or choose another port"
+            )
+
+
+def endpoint(workload: Workload, scheme: str = "http") -> Endpoint:
     """Where its API listens. Raises `DriverError` when `api_url` cannot be used."""
     try:
-        return Endpoint.parse(workload.api_url, workload.api_token)
+        return Endpoint.parse(workload.api_url, workload.api_token, scheme=scheme)
     except ValueError as error:
         raise DriverError(f"{workload.key}: `api_url`: {error}") from error
 

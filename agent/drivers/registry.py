@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from agent.drivers.inference import InferenceDriver
 from agent.drivers.miner import MinerDriver
+from agent.drivers.miners.hive import HiveSource
+from agent.drivers.miners.source import ApiSource
+from agent.drivers.miners.table import MINERS
+from agent.drivers.servers.table import SERVERS
 from agent.ports import Driver, Launcher
+
+HIVE = "hive"
+"""Short name of the driver for miners packed for Hive OS."""
 
 
 def drivers(launcher: Launcher) -> dict[str, Driver]:
     """Every driver for real programs, run through `launcher`."""
-    return {"xmrig": MinerDriver(launcher), "openai": InferenceDriver(launcher)}
+    miners: dict[str, Driver] = {
+        row.driver: MinerDriver(launcher, ApiSource(row)) for row in MINERS
+    }
+    servers: dict[str, Driver] = {row.driver: InferenceDriver(launcher, row) for row in SERVERS}
+    return {**miners, HIVE: MinerDriver(launcher, HiveSource()), **servers}

@@ -110,10 +110,11 @@ WORKLOADS = (
         "shares_total",
         Type.COUNTER,
         "result",
-        "Shares since the miner started, accepted or rejected by the pool.",
+        "Shares since the miner started, accepted by the pool, rejected, or stale.",
         lambda reading: [
             ("accepted", reading.shares_accepted),
             ("rejected", reading.shares_rejected),
+            ("stale", reading.shares_stale),
         ],
     ),
     workload_by(

@@ -1,4 +1,4 @@
-"""What the inference driver makes of good, odd and broken APIs, and how it drains."""
+"""What the inference driver makes of good, odd and broken APIs, and how it drains a vLLM."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from agent.core.workload import Readiness, Workload
 from agent.demo.http_server import Reply
-from agent.drivers import vllm_metrics
 from agent.drivers.inference import InferenceDriver
 from agent.drivers.miner import MinerDriver
+from agent.drivers.miners.table import MINERS
 from agent.drivers.registry import drivers
-from agent.drivers.vllm_metrics import Load
+from agent.drivers.servers.table import SERVERS
 from agent.ports import Drainable, DriverError
 from tests.parts.apis import Api, SaysItRuns, asked, serving
 from tests.parts.programs import free_port, until
@@ -23,7 +23,7 @@ from wire.model import Kind, WorkloadReading
 SERVER = Workload(
     name="w",
     kind=Kind.INFERENCE,
-    driver="openai",
+    driver="vllm",
     group="g",
     model="m",
     readiness=Readiness(prompt="Capital of France?", expect="Paris"),
@@ -31,17 +31,16 @@ SERVER = Workload(
 HEALTH, METRICS = "GET /health", "GET /metrics"
 PLAIN, CHAT = "POST /v1/completions", "POST /v1/chat/completions"
 
-TWO_ENGINES = b"""\
-# HELP vllm:num_requests_running Number of requests in model execution batches.
-# TYPE vllm:num_requests_running gauge
-vllm:num_requests_running{engine="0",model_name="a} b"} 2.0
-vllm:num_requests_running{engine="1",model_name="a} b"} 1.0
-vllm:num_requests_waiting{engine="0"} 4
-vllm:num_requests_waiting_by_reason{engine="0",reason="capacity"} 99
+BUSY = b"""\
+vllm:num_requests_running{engine="0"} 3.0
+vllm:num_requests_waiting{engine="0"} 4.0
 vllm:generation_tokens_total{engine="0"} 1.5e3
-vllm:generation_tokens_created{engine="0"} 1.7e9
-vllm:request_generation_tokens_count{engine="0"} 99
 """
+
+
+def driver(*, runs: bool = True) -> InferenceDriver:
+    row = next(row for row in SERVERS if row.driver == SERVER.driver)
+    return InferenceDriver(SaysItRuns(runs=runs), row, drain_look_s=0)
 
 
 def text(said: str) -> Reply:
@@ -75,14 +74,14 @@ def test_ready_only_with_health_and_the_known_answer(
     replies: dict[str, Reply], ready: bool, said: str
 ) -> None:
     api = Api({path: [reply] for path, reply in replies.items()})
-    look = asked(api, SERVER, InferenceDriver(SaysItRuns()).probe)
+    look = asked(api, SERVER, driver().probe)
     assert look.ready is ready
     assert said in look.reason
 
 
 def test_asks_for_the_model_with_the_prompt() -> None:
     api = Api({HEALTH: [Reply(200)], PLAIN: [text("Paris")]})
-    asked(api, SERVER, InferenceDriver(SaysItRuns()).probe)
+    asked(api, SERVER, driver().probe)
     body = json.loads(api.asked[-1].body)
     assert body["model"] == "m"
     assert body["prompt"] == "Capital of France?"
@@ -92,38 +91,16 @@ def test_not_ready_while_nothing_listens() -> None:
     workload = replace(SERVER, api_url=f"http://127.0.0.1:{free_port()}")
 
     async def scenario() -> None:
-        driver = InferenceDriver(SaysItRuns())
-        assert await driver.read(workload) is None
-        assert not (await driver.probe(workload)).ready
+        inference = driver()
+        assert await inference.read(workload) is None
+        assert not (await inference.probe(workload)).ready
 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("exposition", "found"),
-    [
-        (TWO_ENGINES, Load(3, 4, 1500)),
-        (b"num_requests_running 1\nnum_requests_waiting 0\n", Load(1, 0, None)),
-        (b"vllm_num_requests_running 1\nnv_num_requests_waiting 0", Load(1, 0, None)),
-        (b"vllm:num_requests_running NaN\nvllm:num_requests_waiting x\n", Load()),
-        (b"", Load()),
-        (b"\xff\xfe", Load()),
-    ],
-)
-def test_reads_metrics_without_prefix_and_labels(exposition: bytes, found: Load) -> None:
-    assert vllm_metrics.parse(exposition) == found
-
-
-def test_idle_needs_both_numbers() -> None:
-    assert Load(0, 0).idle
-    assert not Load(0, None).idle
-    assert not Load(None, 0).idle
-    assert not Load(0, 1).idle
-
-
 def test_reads_load() -> None:
-    api = Api({METRICS: [Reply(200, TWO_ENGINES)]})
-    reading = asked(api, SERVER, InferenceDriver(SaysItRuns()).read)
+    api = Api({METRICS: [Reply(200, BUSY)]})
+    reading = asked(api, SERVER, driver().read)
     assert reading == WorkloadReading(
         "g", "w", requests_running=3, requests_waiting=4, tokens_total=1500
     )
@@ -132,30 +109,30 @@ def test_reads_load() -> None:
 def test_drains_until_idle_twice_in_a_row() -> None:
     looks = [load(2, 1), load(0, 0), load(1, 0), Reply(500), load(0, 0), load(0, 0), load(7, 7)]
     api = Api({METRICS: looks, "POST /pause": [Reply(200)]})
-    asked(api, SERVER, InferenceDriver(SaysItRuns(), drain_look_s=0).drain)
+    asked(api, SERVER, driver().drain)
     assert looks == [load(7, 7)]
     assert api.asked[0].query["mode"] == "wait"
     assert api.asked[0].query["wait_for_inflight_requests"] == "true"
 
 
 def test_drain_ends_when_nothing_runs_any_more() -> None:
-    driver = InferenceDriver(SaysItRuns(runs=False), drain_look_s=0)
+    inference = driver(runs=False)
     workload = replace(SERVER, api_url=f"http://127.0.0.1:{free_port()}")
 
     async def scenario() -> None:
-        await driver.drain(workload)
-        await driver.undrain(workload)
+        await inference.drain(workload)
+        await inference.undrain(workload)
 
     asyncio.run(scenario())
 
 
 def test_drain_waits_while_a_live_server_tells_nothing() -> None:
-    driver = InferenceDriver(SaysItRuns(), drain_look_s=0)
+    inference = driver()
 
     async def scenario() -> None:
         api = Api({METRICS: [Reply(200), Reply(404), Reply(200)]})
         async with serving(api, SERVER) as workload:
-            drain = asyncio.create_task(driver.drain(workload))
+            drain = asyncio.create_task(inference.drain(workload))
             await until(lambda: len(api.asked) > 4)
             assert not drain.done()
             drain.cancel()
@@ -168,21 +145,31 @@ def test_drain_waits_while_a_live_server_tells_nothing() -> None:
 @pytest.mark.parametrize("status", [200, 404])
 def test_takes_work_again(status: int) -> None:
     api = Api({"POST /resume": [Reply(status)]})
-    asked(api, SERVER, InferenceDriver(SaysItRuns()).undrain)
+    asked(api, SERVER, driver().undrain)
     assert [request.path for request in api.asked] == ["/resume"]
 
 
 def test_says_when_a_server_does_not_resume() -> None:
     with pytest.raises(DriverError, match="/resume answers with status 500"):
-        asked(Api({"POST /resume": [Reply(500)]}), SERVER, InferenceDriver(SaysItRuns()).undrain)
+        asked(Api({"POST /resume": [Reply(500)]}), SERVER, driver().undrain)
     workload = replace(SERVER, api_url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(DriverError, match="cannot take work again: nothing listens"):
-        asyncio.run(InferenceDriver(SaysItRuns()).undrain(workload))
+        asyncio.run(driver().undrain(workload))
+
+
+def test_without_a_prompt_health_is_enough() -> None:
+    quiet = replace(SERVER, readiness=Readiness(prompt=""))
+    look = asked(Api({HEALTH: [Reply(200)]}), quiet, driver().probe)
+    assert look.ready
+    assert not asked(Api({HEALTH: [Reply(503)]}), quiet, driver().probe).ready
 
 
 def test_registry_names_every_driver() -> None:
     found = drivers(SaysItRuns())
-    assert isinstance(found["xmrig"], MinerDriver)
-    assert isinstance(found["openai"], InferenceDriver)
-    assert isinstance(found["openai"], Drainable)
-    assert not isinstance(found["xmrig"], Drainable)
+    miners = {name for name, driver in found.items() if isinstance(driver, MinerDriver)}
+    servers = {name for name, driver in found.items() if isinstance(driver, InferenceDriver)}
+    assert miners == {*(row.driver for row in MINERS), "hive"}
+    assert servers == {row.driver for row in SERVERS}
+    assert miners | servers == found.keys()
+    assert not any(isinstance(found[name], Drainable) for name in miners)
+    assert all(isinstance(found[name], Drainable) for name in servers)

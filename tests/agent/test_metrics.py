@@ -74,7 +74,12 @@ SNAPSHOT = AgentSnapshot(
         host=HostReading(disk_free_bytes=70_000_000_000),
         workloads=(
             WorkloadReading(
-                "g0", "kaspa", hashrate_hps=1.2e9, shares_accepted=9, shares_rejected=0
+                "g0",
+                "kaspa",
+                hashrate_hps=1.2e9,
+                shares_accepted=9,
+                shares_rejected=0,
+                shares_stale=2,
             ),
             WorkloadReading("g1", "llm", requests_running=3, requests_waiting=1, tokens_total=123),
         ),

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.core.workload import Readiness, Workload
-from agent.drivers.inference import InferenceDriver
-from agent.drivers.miner import MinerDriver
 from agent.drivers.process import ProcessLauncher
 from agent.drivers.record import load
+from agent.drivers.registry import drivers
 from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
 from agent.ports import Driver
 from tests.parts.programs import free_port
@@ -82,7 +81,6 @@ class _ProgramBench:
     module: str
     arguments: tuple[str, ...]
     readiness = Readiness()
-    driver_type: type[MinerDriver | InferenceDriver]
 
     def __init__(self, directory: Path) -> None:
         self._state_dir = directory / "state"
@@ -93,7 +91,7 @@ class _ProgramBench:
     def driver(self) -> Driver:
         self.close()
         self._launchers.append(ProcessLauncher(self._state_dir))
-        return self.driver_type(self._launchers[-1])
+        return drivers(self._launchers[-1])[self.short_name]
 
     def workload(self, *, ignores_term: bool = False, exits: bool = False) -> Workload:
         command = (
@@ -141,7 +139,6 @@ class MinerBench(_ProgramBench):
     module = "agent.demo.miner"
     arguments = ("--start-s", "0", "--share-interval-s", "0.01", "--token", "token")
     readiness = Readiness(hashrate_min_hps=50e6, shares_min=3)
-    driver_type = MinerDriver
 
 
 class InferenceBench(_ProgramBench):
@@ -152,7 +149,6 @@ class InferenceBench(_ProgramBench):
     module = "agent.demo.inference"
     arguments = ("--model", "m", "--load-s", "0", "--tokens-per-s", "1000")
     readiness = Readiness(prompt="Say ready.", expect="ready")
-    driver_type = InferenceDriver
 
 
 def _command_line(path: Path) -> list[bytes]:
