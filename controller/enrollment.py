@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -15,11 +14,8 @@ from controller import keys
 from controller.core.model import RigRecord
 from controller.ports import Store
 from controller.settings import Settings
-from wire import zeromq
+from wire import model, zeromq
 from wire.configfile import ConfigError
-
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""A rig's name goes into file names, topics and labels."""
 
 HINT = """\
 # Configuration of rig {rig}, made by `rigshift-controller enroll`.
@@ -111,7 +107,7 @@ def _write(
 
 
 def _check(settings: Settings, store: Store, record: RigRecord) -> None:
-    if not NAME.fullmatch(record.rig):
+    if not model.NAME.fullmatch(record.rig):
         raise ConfigError(f"rig name {record.rig!r}: use letters, digits, `-` and `_`, 1 to 64")
     sites = [site.name for site in settings.farm.sites]
     if record.site not in sites:

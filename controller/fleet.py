@@ -5,9 +5,10 @@ The one place that holds the controller's picture of the fleet; it decides nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from controller import audit
 from controller.core.model import GroupKey, GroupView, RigRecord
 from controller.ports import Store, StoredAssignment, StoredOutcome
 from controller.sessions import Session, Sessions
@@ -20,8 +21,11 @@ OUTCOMES_REMEMBERED_MAX = 10_000
 """Newest outcomes that a restarted controller learns from."""
 
 
-GAP_MAX = 1_000
-"""Generations that may have been overtaken between two that a rig saw."""
+GAP_MAX = 32
+"""Generations that may have been overtaken between two that a rig saw.
+
+A controller that lost its memory cannot tell what was overtaken from what it has forgotten.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class Experience:
     switch_s: float | None = None
     failures: tuple[tuple[str, float, int, str], ...] = ()
     """Workload, instant of its newest failure, failures in a row, reason."""
+    noticed: frozenset[tuple[str, int]] = frozenset()
+    """Workload and generation of failures that were counted already."""
 
     def learned(self, outcome: Outcome, at: float) -> Experience:
         """After one more outcome."""
@@ -40,10 +46,21 @@ class Experience:
         if outcome.result is Result.DONE:
             return replace(self, failures=others, switch_s=self._typical_s(outcome))
         if outcome.result in (Result.ROLLED_BACK, Result.REFUSED):
-            count = next((entry[2] for entry in self.failures if entry[0] == outcome.workload), 0)
-            entry = (outcome.workload, at, count + 1, outcome.reason)
-            return replace(self, failures=(*others, entry))
+            return self.failed(outcome.workload, outcome.generation, at, outcome.reason)
         return self
+
+    def failed(self, workload: str, generation: int, at: float, reason: str) -> Experience:
+        """After a workload has failed; a rig that says so twice has had one failure."""
+        if (workload, generation) in self.noticed:
+            return self
+        count = next((entry[2] for entry in self.failures if entry[0] == workload), 0)
+        others = tuple(entry for entry in self.failures if entry[0] != workload)
+        noticed = {(name, seen) for name, seen in self.noticed if seen >= generation}
+        return replace(
+            self,
+            failures=(*others, (workload, at, count + 1, reason)),
+            noticed=frozenset(noticed | {(workload, generation)}),
+        )
 
     def _typical_s(self, outcome: Outcome) -> float | None:
         """While the new workload is prepared the old one still earns: that is no switch time."""
@@ -138,7 +155,8 @@ class Fleet:
 
     def assign(self, assignments: Sequence[StoredAssignment]) -> None:
         """Make assignments durable, then true. Raises `StoreError`: nothing has changed."""
-        self.store.put_assignments(assignments)
+        at = self._now()
+        self.store.put_assignments(assignments, [audit.assigning(a, at) for a in assignments])
         self._remember(assignments)
 
     def assigned(self, rig: str) -> tuple[Assignment, ...]:
@@ -159,9 +177,8 @@ class Fleet:
         """Store what is new and learn from it. Raises `StoreError`: nothing was learned."""
         now = self._now()
         whole = [*self._never_seen(rig, outcomes), *outcomes]
-        news = self.store.put_outcomes(
-            [StoredOutcome(rig=rig, outcome=o, received_at=now) for o in whole]
-        )
+        stored = [StoredOutcome(rig=rig, outcome=o, received_at=now) for o in whole]
+        news = self.store.put_outcomes(stored, [audit.ending(entry) for entry in stored])
         for entry in news:
             self._take(entry)
         return news
@@ -179,6 +196,17 @@ class Fleet:
                 if (group, generation) not in told:
                     yield _overtaken(group, generation, newest)
             top[group] = max(top[group], newest)
+
+    def notice(self, rig: str) -> None:
+        """Learn what failed after its assignment had ended well: it ran, and then kept exiting."""
+        session = self._sessions.all().get(rig)
+        for status in session.groups.values() if session else ():
+            for rejection in status.rejected:
+                key = GroupKey(rig, status.group)
+                known = self._experience.get(key, Experience())
+                self._experience[key] = known.failed(
+                    rejection.workload, status.generation, self._now(), rejection.reason
+                )
 
     def moment(self, rig: str) -> tuple[tuple[object, ...], ...]:
         """What of a rig's report matters to a plan, to see whether it has changed."""
@@ -273,11 +301,3 @@ def _newest(
     if stored is None:
         return 0, None, 0.0
     return generation, stored.assignment.workload, stored.created_at
-
-
-def by_rig(views: Sequence[GroupView]) -> Mapping[str, tuple[GroupView, ...]]:
-    """Views grouped by their rig, in order."""
-    found: dict[str, list[GroupView]] = {}
-    for view in views:
-        found.setdefault(view.key.rig, []).append(view)
-    return {rig: tuple(group) for rig, group in found.items()}

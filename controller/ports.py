@@ -75,14 +75,22 @@ class Store(Protocol):
     def rigs(self) -> list[RigRecord]:
         """All rigs, by name."""
 
-    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
-        """Store them all or none; each replaces an older one of its group."""
+    def put_assignments(
+        self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
+    ) -> None:
+        """Store them, and lines for the audit, all or none; each replaces its group's older one."""
 
     def assignments(self) -> list[StoredAssignment]:
         """The newest of every group, by key."""
 
-    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
-        """Store those that are new by (rig, group, generation) and return them."""
+    def put_outcomes(
+        self, outcomes: Sequence[StoredOutcome], events: Sequence[Event] = ()
+    ) -> list[StoredOutcome]:
+        """Store those that are new by (rig, group, generation) and return them.
+
+        `events`, if any, are one line for the audit for each outcome; those of repetitions are
+        left out. All or none.
+        """
 
     def outcomes(self, *, limit: int) -> list[StoredOutcome]:
         """The newest, newest first."""

@@ -70,9 +70,15 @@ class Prices:
         try:
             self.take(await feed.observe())
         except FeedError as error:
-            if self.faults.get(feed.name) != str(error):
-                self._log.warning("feed failed", feed=feed.name, error=str(error))
-            self.faults[feed.name] = str(error)
+            self._fault(feed, str(error))
+        except Exception as error:  # noqa: BLE001 - what strangers send must not end the controller
+            self._log.error("feed crashed", feed=feed.name, exc_info=error)
+            self._fault(feed, f"{feed.name}: internal error: {error!r}")
         else:
             if self.faults.pop(feed.name, None) is not None:
                 self._log.info("feed is back", feed=feed.name)
+
+    def _fault(self, feed: Feed, reason: str) -> None:
+        if self.faults.get(feed.name) != reason:
+            self._log.warning("feed failed", feed=feed.name, error=reason)
+        self.faults[feed.name] = reason

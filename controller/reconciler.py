@@ -16,7 +16,7 @@ from controller.core.ledger import Tally
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote
 from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
-from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import StoredAssignment, StoreError
 from controller.prices import Prices
 from controller.sessions import Sessions
 from wire import logs, messages
@@ -179,25 +179,6 @@ class Reconciler:
                 workload=stored.assignment.workload or OFF,
                 generation=stored.assignment.generation, reason=stored.assignment.reason,
             )  # fmt: skip
-        self._store.add_events([self._assigning(stored) for stored in fresh])
-
-    def _assigning(self, stored: StoredAssignment) -> Event:
-        return Event(
-            at=self._ambience.wall(),
-            actor=stored.cause,
-            verb=f"assign {stored.assignment.workload or OFF}",
-            subject=str(stored.key),
-            detail=stored.assignment.reason,
-        )
-
-    def _ending(self, stored: StoredOutcome) -> Event:
-        return Event(
-            at=self._ambience.wall(),
-            actor=stored.rig,
-            verb=stored.outcome.result,
-            subject=f"{stored.rig}/{stored.outcome.group}",
-            detail=_route(stored.outcome),
-        )
 
     def _forgotten(self, view: GroupView) -> bool:
         """The rig obeys a generation that this controller does not remember."""
@@ -247,23 +228,22 @@ class Reconciler:
         session = self._sessions.all().get(received.rig)
         if news is None or session is None:
             return
-        if session.hello is None:
+        if self._sessions.owes_hello(received.rig):
             await self._sessions.send(received.rig, messages.Welcome())
         match news:
-            case messages.Hello() | messages.Refused():
+            case messages.Hello():
                 self._dispatch.hurry(received.rig)
                 self.poke()
             case messages.Outcomes(outcomes=outcomes):
                 await self._store_outcomes(received.rig, outcomes)
             case messages.StateReport() if self._fleet.moment(received.rig) != before:
+                self._fleet.notice(received.rig)
                 self.poke()
 
     async def _store_outcomes(self, rig: str, outcomes: tuple[Outcome, ...]) -> None:
         """Durable first, acknowledged after."""
         try:
             news = self._fleet.learn(rig, outcomes)
-            if news:
-                self._store.add_events([self._ending(entry) for entry in news])
         except StoreError as error:
             self._log.error("outcomes not stored", rig=rig, error=str(error))
             return
@@ -277,12 +257,6 @@ class Reconciler:
 
 def _unheard(_: Outcome) -> None:
     """Nobody listens."""
-
-
-def _route(outcome: Outcome) -> str:
-    took_s = sum(seconds for _, seconds in outcome.phase_s)
-    route = f"{outcome.origin or OFF} → {outcome.workload or OFF}"
-    return f"{route}, {took_s:.1f} s: {outcome.reason}" if outcome.reason else route
 
 
 def _pin(key: GroupKey, workload: str | None, now: float) -> Hold:

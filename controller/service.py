@@ -152,8 +152,7 @@ class Controller:
         return await server.serve(app, own.host, own.port, tls=_tls(self._settings))
 
     async def run(self) -> None:
-        """Poll prices and reconcile until cancelled."""
-        await self.prices.look()
+        """Poll prices and reconcile until cancelled. Rigs are heard whether or not feeds answer."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.prices.run(), name="prices")
             tasks.create_task(self.reconciler.run(), name="reconciler")

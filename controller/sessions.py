@@ -19,6 +19,9 @@ TTL_S = 30.0
 RETIRED_BOOTS_MAX = 8
 """Boot ids per rig whose late frames are still recognised as late."""
 
+WELCOME_GAP_S = 1.0
+"""A rig whose hello is lost, or cannot be read, is asked for it no more often."""
+
 REFUSALS_LOGGED_EVERY = 100
 """Bad frames may come in floods; the log gets the first and then each hundredth."""
 
@@ -35,6 +38,11 @@ class Session:
     """Controller's monotonic clock at the newest frame."""
     gone: bool = False
     hello: messages.Hello | None = None
+    """What it offered last; it holds until the next, also over a restart of the agent."""
+    greeted_run: str = ""
+    """The run that said so."""
+    welcomed_at: float = float("-inf")
+    """When it was last asked to say hello."""
     groups: dict[str, model.GroupStatus] = field(default_factory=dict)
     sample: model.Sample | None = None
     retired: dict[str, float] = field(default_factory=dict)
@@ -94,6 +102,15 @@ class Sessions:
         session = self._turn(up)
         return None if session is None else self._learn(session, up.body)
 
+    def owes_hello(self, rig: str) -> bool:
+        """Whether this run of the rig's agent shall be asked for its hello now."""
+        session = self._sessions[rig]
+        due = self._clock() - session.welcomed_at >= WELCOME_GAP_S
+        if session.greeted_run == session.run_id or not due:
+            return False
+        session.welcomed_at = self._clock()
+        return True
+
     def forget(self, rig: str) -> None:
         """The rig is no longer admitted."""
         self._sessions.pop(rig, None)
@@ -129,7 +146,7 @@ class Sessions:
         if up.rig_time_s <= session.rig_time_s:
             return None
         if session.run_id != up.run_id:
-            session.run_id, session.hello = up.run_id, None
+            session.run_id = up.run_id
         self._moved_on(session, up)
         return session
 
@@ -174,7 +191,7 @@ class Sessions:
     def _learn(self, session: Session, body: messages.UpBody) -> messages.UpBody:
         match body:
             case messages.Hello():
-                session.hello = body
+                session.hello, session.greeted_run = body, session.run_id
             case messages.StateReport(groups=groups):
                 session.groups = {status.group: status for status in groups}
             case messages.Telemetry(samples=samples) if samples:
@@ -182,6 +199,7 @@ class Sessions:
             case messages.Gone():
                 session.gone = True
             case messages.Refused(reason=reason):
+                if self.counts.refusals % REFUSALS_LOGGED_EVERY == 0:
+                    self._log.warning("rig refused a frame", rig=session.rig, reason=reason)
                 self.counts.refusals += 1
-                self._log.warning("rig refused a frame", rig=session.rig, reason=reason)
         return body

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from wire import messages
+from wire import messages, model
 from wire.messages import SCHEMA, Down, Up
 from wire.packing import Packer
 from wire.signing import SIGNATURE_BYTES, Signer, Verifier
@@ -86,6 +86,9 @@ def decode_up(frame: bytes) -> Up:
         raise CodecError("the frame holds a number that is none")
     if not all(0 <= generation <= GENERATION_MAX for generation in _generations(body)):
         raise CodecError("the frame holds a generation that no controller has given")
+    problem = next(_offer_problems(body), None)
+    if problem is not None:
+        raise CodecError(f"the frame offers {problem}")
     return Up(raw.rig, raw.boot_id, raw.run_id, raw.rig_time_s, body)
 
 
@@ -128,6 +131,28 @@ def _figures(body: messages.UpBody) -> Iterator[float]:
             yield from (sample.at_s for sample in samples)
         case messages.Outcomes(outcomes=outcomes):
             yield from (seconds for outcome in outcomes for _, seconds in outcome.phase_s)
+
+
+def _offer_problems(body: messages.UpBody) -> Iterator[str]:
+    """What no rig's own file allows: it would reach the store and metrics of the whole fleet."""
+    match body:
+        case messages.Hello(groups=groups):
+            yield from _name_problems("groups", [g.group for g in groups], model.GROUPS_MAX)
+            for group in groups:
+                names = [workload.name for workload in group.workloads]
+                yield from _name_problems("workloads", names, model.WORKLOADS_MAX)
+        case messages.StateReport(groups=statuses):
+            yield from _name_problems("groups", [s.group for s in statuses], model.GROUPS_MAX)
+
+
+def _name_problems(what: str, names: list[str], most: int) -> Iterator[str]:
+    if len(names) > most:
+        yield f"{len(names)} {what}; at most {most} are allowed"
+    if len(set(names)) < len(names):
+        yield f"{what} of which two have one name"
+    yield from (
+        f"{what} with the name {name[:80]!r}" for name in names if not model.NAME.fullmatch(name)
+    )
 
 
 def _generations(body: messages.UpBody) -> Iterator[int]:

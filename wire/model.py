@@ -7,8 +7,18 @@ not give is ``None``: an absent value is never 0. Units stand last in names (`_w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+GROUPS_MAX = 64
+"""GPU groups on one rig."""
+
+WORKLOADS_MAX = 256
+"""Workloads that a rig may offer on one group."""
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Names of rigs, groups and workloads go into file names, topics and metric labels."""
 
 OFF = "off"
 """How people and metrics spell "no workload"; on the wire and in code that is ``None``."""

@@ -148,7 +148,7 @@ def _heard(known: Reading, word: Observation, rule: QuoteRules, now: float) -> R
 def _doubted(reading: Reading, rule: QuoteRules, level: float | None, now: float) -> Reading:
     value = reading.value
     if value is None or level is None or plausibility.one_step(level, value, rule):
-        return replace(reading, doubted_since=None)
+        return reading if reading.doubted_since is None else replace(reading, doubted_since=None)
     return reading if reading.doubted_since is not None else replace(reading, doubted_since=now)
 
 

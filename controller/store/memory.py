@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, zip_longest
 
 from controller.core.model import GroupKey, Hold, RigRecord
 from controller.ports import Event, StoredAssignment, StoredOutcome
@@ -31,28 +31,32 @@ class MemoryStore:
         """All rigs, by name."""
         return [self._rigs[rig] for rig in sorted(self._rigs)]
 
-    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
-        """Store them all or none; each replaces an older one of its group."""
+    def put_assignments(
+        self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
+    ) -> None:
+        """See `controller.ports.Store`."""
         check_growth(self._assignments, assignments)
+        self.add_events(events)
         self._assignments.update((stored.key, stored) for stored in assignments)
 
     def assignments(self) -> list[StoredAssignment]:
         """The newest of every group, by key."""
         return [self._assignments[key] for key in sorted(self._assignments)]
 
-    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
-        """Store those that are new by (rig, group, generation) and return them."""
-        news = {
-            key: stored
-            for stored in reversed(outcomes)
-            if (key := (stored.rig, stored.outcome.group, stored.outcome.generation))
-            not in self._outcomes
-        }
-        first_to_last = dict(reversed(news.items()))
-        self._outcomes.update(first_to_last)
-        for key in list(islice(self._outcomes, max(0, len(self._outcomes) - OUTCOMES_KEPT))):
-            del self._outcomes[key]
-        return list(first_to_last.values())
+    def put_outcomes(
+        self, outcomes: Sequence[StoredOutcome], events: Sequence[Event] = ()
+    ) -> list[StoredOutcome]:
+        """See `controller.ports.Store`."""
+        news = []
+        for stored, event in zip_longest(outcomes, events):
+            key = stored.rig, stored.outcome.group, stored.outcome.generation
+            if key not in self._outcomes:
+                self._outcomes[key] = stored
+                news.append(stored)
+                self.add_events([event] if event else [])
+        for old in list(islice(self._outcomes, max(0, len(self._outcomes) - OUTCOMES_KEPT))):
+            del self._outcomes[old]
+        return news
 
     def outcomes(self, *, limit: int) -> list[StoredOutcome]:
         """The newest, newest first."""

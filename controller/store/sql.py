@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,10 @@ class SqlStore:
             rows = db.execute(select(tables.RIGS).order_by(tables.RIGS.c.rig))
             return [tables.rig(row) for row in rows.mappings()]
 
-    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
-        """Store them all or none; each replaces an older one of its group."""
+    def put_assignments(
+        self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
+    ) -> None:
+        """See `controller.ports.Store`."""
         rows = [tables.assignment_row(stored) for stored in assignments]
         with self._writing() as db:
             rigs = sorted({stored.key.rig for stored in assignments})
@@ -70,6 +73,7 @@ class SqlStore:
             held = (tables.assignment(row) for row in db.execute(of_rigs).mappings())
             check_growth({stored.key: stored for stored in held}, assignments)
             _replace_groups(db, tables.ASSIGNMENTS, rows)
+            _append(db, events)
 
     def assignments(self) -> list[StoredAssignment]:
         """The newest of every group, by key."""
@@ -77,16 +81,21 @@ class SqlStore:
             rows = db.execute(select(tables.ASSIGNMENTS)).mappings()
             return sorted((tables.assignment(row) for row in rows), key=lambda stored: stored.key)
 
-    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
-        """Store those that are new by (rig, group, generation) and return them."""
+    def put_outcomes(
+        self, outcomes: Sequence[StoredOutcome], events: Sequence[Event] = ()
+    ) -> list[StoredOutcome]:
+        """See `controller.ports.Store`."""
         news: list[StoredOutcome] = []
+        lines: list[Event] = []
         with self._writing() as db:
-            for stored in outcomes:
+            for stored, event in zip_longest(outcomes, events):
                 row = tables.outcome_row(stored)
                 if not _holds_outcome(db, row):
                     db.execute(insert(tables.OUTCOMES), row)
                     news.append(stored)
+                    lines += [event] if event else []
             _prune(db, tables.OUTCOMES, "id", OUTCOMES_KEPT)
+            _append(db, lines)
         return news
 
     def outcomes(self, *, limit: int) -> list[StoredOutcome]:
@@ -198,8 +207,9 @@ def _holds_outcome(db: Connection, row: dict[str, Any]) -> bool:
 
 
 def _append(db: Connection, events: Sequence[Event]) -> None:
-    if events:
-        db.execute(insert(tables.EVENTS), [tables.event_row(event) for event in events])
+    if not events:
+        return
+    db.execute(insert(tables.EVENTS), [tables.event_row(event) for event in events])
     _prune(db, tables.EVENTS, "event_id", EVENTS_KEPT)
 
 

@@ -349,3 +349,23 @@ def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
         other.execute("CREATE TABLE cats (name TEXT)")
     with pytest.raises(StoreError, match="none of rigshift"):
         SqlStore.open(path)
+
+
+def test_assignments_and_their_audit_are_stored_together(store: Store) -> None:
+    store.put_assignments([assignment("a", "g0", 2, "etc")], [event("one")])
+    assert [line.subject for line in store.events(limit=9)] == [event("one").subject]
+    with pytest.raises(StoreError):
+        store.put_assignments([assignment("a", "g0", 1, "llama")], [event("two")])
+    assert len(store.events(limit=9)) == 1
+
+
+def test_outcomes_and_their_audit_are_stored_together_and_repetitions_leave_none(
+    store: Store,
+) -> None:
+    first, second = outcome("a", "g0", 1), outcome("a", "g0", 2)
+    store.put_outcomes([first], [event("1")])
+    assert store.put_outcomes([first, second], [event("1"), event("2")]) == [second]
+    assert [line.subject for line in store.events(limit=9)] == [
+        event("2").subject,
+        event("1").subject,
+    ]

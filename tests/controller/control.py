@@ -44,13 +44,17 @@ class FullStore(MemoryStore):
     refusal = ""
     audit_refusal = ""
 
-    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
+    def put_assignments(
+        self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
+    ) -> None:
         self._check(self.refusal)
-        super().put_assignments(assignments)
+        super().put_assignments(assignments, events)
 
-    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
+    def put_outcomes(
+        self, outcomes: Sequence[StoredOutcome], events: Sequence[Event] = ()
+    ) -> list[StoredOutcome]:
         self._check(self.refusal)
-        return super().put_outcomes(outcomes)
+        return super().put_outcomes(outcomes, events)
 
     def add_events(self, events: Sequence[Event]) -> None:
         self._check(self.refusal or self.audit_refusal)

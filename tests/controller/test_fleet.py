@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from controller.core.model import GroupKey
-from controller.fleet import GAP_MAX, Experience, Fleet, by_rig
+from controller.fleet import GAP_MAX, Experience, Fleet
 from controller.ports import StoredAssignment, StoreError
 from tests.controller.control import Control, FullStore, hello, outcome, record, status, up
 from tests.sim.clock import run
 from wire import messages
-from wire.model import Assignment, GroupStatus, Phase, Result
+from wire.model import Assignment, GroupStatus, Phase, Rejection, Result
 
 KEY = GroupKey("rig-1", "g0")
 
@@ -236,6 +236,21 @@ def test_a_failed_workload_is_avoided_for_a_while_and_longer_after_each_failure(
     run(scenario())
 
 
+def test_what_kept_exiting_after_it_was_proven_is_avoided_too() -> None:
+    async def scenario() -> None:
+        control = Control()
+        control.enrol("rig-1")
+        gave_up = replace(status(None, 1), rejected=(Rejection("etc", "etc exited 6 times"),))
+        hear(control, 1.0, hello(), messages.StateReport((gave_up,)))
+        for _ in range(3):
+            control.fleet.notice("rig-1")
+        assert [avoided.reason for avoided in control.view().avoided] == ["etc exited 6 times"]
+        await asyncio.sleep(control.settings.retry_failed_s)
+        assert control.view().avoided == (), "said three times, but failed once"
+
+    run(scenario())
+
+
 def test_a_restarted_controller_still_avoids_what_failed() -> None:
     store = FullStore()
 
@@ -276,16 +291,5 @@ def test_in_a_replay_a_switch_costs_as_much_price_time_as_passes_beside_it() -> 
         )
         fast.learn("rig-1", [outcome(1, took_s=10.0)])
         assert fast.views()[0].switch_s == 12_000.0
-
-    fleet(check)
-
-
-def test_views_by_rig() -> None:
-    def check(control: Control) -> None:
-        control.enrol("rig-2")
-        hear(control, 1.0, hello("g0", "g1"))
-        hear(control, 1.0, hello(), rig="rig-2")
-        grouped = by_rig(control.fleet.views())
-        assert {rig: len(views) for rig, views in grouped.items()} == {"rig-1": 2, "rig-2": 1}
 
     fleet(check)

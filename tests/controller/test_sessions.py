@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from controller.sessions import RETIRED_BOOTS_MAX, TTL_S, Sessions
+from controller.sessions import RETIRED_BOOTS_MAX, TTL_S, WELCOME_GAP_S, Sessions
 from tests.controller.control import SIGNER, VERIFIER, hello, status, up
 from tests.sim.clock import run
 from wire import codec, messages, model
@@ -79,8 +79,14 @@ def test_a_rig_that_was_started_anew_must_present_itself_again() -> None:
     desk = Desk()
     desk.take(hello(), 1.0)
     desk.take(report("etc"), 2.0, run_id="run-2")
-    assert desk.sessions.all()["rig-1"].hello is None
+    assert desk.sessions.all()["rig-1"].hello == hello(), "what it offered holds until it says anew"
+    assert desk.sessions.owes_hello("rig-1")
+    assert not desk.sessions.owes_hello("rig-1"), "it is not asked again in the same second"
+    desk.now_s += WELCOME_GAP_S
+    assert desk.sessions.owes_hello("rig-1")
     desk.take(hello("g1"), 3.0, run_id="run-2")
+    desk.now_s += WELCOME_GAP_S
+    assert not desk.sessions.owes_hello("rig-1")
     desk.take(report("etc"), 1.0, boot_id="boot-2", run_id="run-3")
     assert desk.sessions.all()["rig-1"].hello is None, "nor does an old hello outlive a reboot"
 

@@ -28,24 +28,23 @@ class SimStore(MemoryStore):
         self._failed: dict[tuple[GroupKey, str | None], float] = {}
         self._forgetful: set[str] = set()
 
-    def put_assignments(self, assignments: Sequence[StoredAssignment]) -> None:
+    def put_assignments(
+        self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
+    ) -> None:
         """See `controller.ports.Store`."""
         self._check()
-        super().put_assignments(assignments)
+        super().put_assignments(assignments, events)
         for stored in assignments:
             self.known(stored.key, stored.assignment)
-            if not self._held(stored.key):
-                workload = stored.assignment.workload
-                at = self._failed.get((stored.key, workload))
-                ago_s = None if at is None else stored.created_at - at
-                self._witness(checks.not_again(workload, ago_s, RETRY_FAILED_S))
 
-    def put_outcomes(self, outcomes: Sequence[StoredOutcome]) -> list[StoredOutcome]:
+    def put_outcomes(
+        self, outcomes: Sequence[StoredOutcome], events: Sequence[Event] = ()
+    ) -> list[StoredOutcome]:
         """See `controller.ports.Store`."""
         self._check()
         for entry in outcomes:
-            self._judge(GroupKey(entry.rig, entry.outcome.group), entry.outcome)
-        news = super().put_outcomes(outcomes)
+            self.ended(GroupKey(entry.rig, entry.outcome.group), entry.outcome)
+        news = super().put_outcomes(outcomes, events)
         for entry in news:
             key = GroupKey(entry.rig, entry.outcome.group), entry.outcome.workload
             if entry.outcome.result is Result.ROLLED_BACK:
@@ -72,20 +71,26 @@ class SimStore(MemoryStore):
         for memory in (self._assignments, self._outcomes, self._holds, self._outcome, self._failed):
             memory.clear()
 
+    def failed_at(self, key: GroupKey, workload: str | None) -> float | None:
+        """Wall clock when a workload failed on a group, if it did and has not worked since."""
+        return self._failed.get((key, workload))
+
+    def forgets(self, rig: str) -> bool:
+        """Whether a rig's memory has been tampered with."""
+        return rig in self._forgetful
+
     def forgive(self, rig: str) -> None:
         """A rig has forgotten what it did: it may tell two stories from now on."""
         self._forgetful.add(rig)
 
-    def _judge(self, key: GroupKey, outcome: Outcome) -> None:
+    def ended(self, key: GroupKey, outcome: Outcome) -> None:
+        """An assignment is said to have ended so, by its rig or by the controller."""
         old = self._outcome.setdefault((key, outcome.generation), outcome)
         if key.rig not in self._forgetful:
             self._witness(checks.ends_alike(old, outcome))
         self._witness(checks.says_why(outcome))
         if outcome.result is not Result.SUPERSEDED:
             self._witness(checks.unlisted_refused(outcome, THIEF))
-
-    def _held(self, key: GroupKey) -> bool:
-        return any((hold.rig, hold.group) == (key.rig, key.group) for hold in self.holds())
 
     def _check(self) -> None:
         if self.refusal is not None:

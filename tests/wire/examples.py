@@ -10,11 +10,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from wire import messages
+from wire import messages, model
 from wire.codec import GENERATION_MAX
 from wire.messages import Down, Up
 
 NAMES = st.text(max_size=12)
+OFFERED = st.from_regex(model.NAME, fullmatch=True)
+OFFERING = {("GroupOffer", "group"), ("GroupStatus", "group"), ("WorkloadOffer", "name")}
+"""Fields in which not every text may travel."""
 CLOCKS = st.floats(0.0, 1e9)
 
 
@@ -31,7 +34,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=2)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return st.builds(kind, **{name: values(hint) for name, hint in hints.items()})
+        named = {name: OFFERED for name in hints if (kind.__name__, name) in OFFERING}
+        return st.builds(kind, **{name: values(hint) for name, hint in hints.items()} | named)
     return _plain(kind)
 
 
@@ -48,6 +52,14 @@ def _plain(kind: Any) -> st.SearchStrategy[Any]:
     }[kind]
 
 
+def _distinct(body: Any) -> bool:
+    """Whether no two groups, and no two workloads of a group, have one name."""
+    groups = getattr(body, "groups", ())
+    lists = [[group.group for group in groups]]
+    lists += [[w.name for w in getattr(group, "workloads", ())] for group in groups]
+    return all(len(set(names)) == len(names) for names in lists)
+
+
 UP_BODIES = typing.get_args(messages.UpBody)
 DOWN_BODIES = typing.get_args(messages.DownBody)
 
@@ -57,7 +69,7 @@ UPS: st.SearchStrategy[Up] = st.builds(
     boot_id=NAMES,
     run_id=NAMES,
     rig_time_s=CLOCKS,
-    body=st.one_of(*map(values, UP_BODIES)),
+    body=st.one_of(*map(values, UP_BODIES)).filter(_distinct),
 )
 DOWNS: st.SearchStrategy[Down] = st.builds(
     Down,

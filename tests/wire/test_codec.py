@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import msgspec
@@ -207,3 +208,26 @@ def test_a_generation_that_would_not_fit_a_store_is_refused(generation: int) -> 
     for body in bodies:
         with pytest.raises(CodecError, match="no controller has given"):
             codec.decode_up(codec.encode_up(replace(REPORT, body=body)))
+
+
+def offering(*groups: str, workloads: tuple[str, ...] = ("etc",)) -> Up:
+    offers = tuple(model.WorkloadOffer(name, model.Kind.MINING) for name in workloads)
+    hello = messages.Hello("1", tuple(model.GroupOffer(g, ("GPU-0",), offers) for g in groups))
+    return replace(REPORT, body=hello)
+
+
+@pytest.mark.parametrize(
+    ("up", "words"),
+    [
+        (offering("g0", "g0"), "groups of which two have one name"),
+        (offering("g0", workloads=("etc", "etc")), "workloads of which two have one name"),
+        (offering("g 0"), "groups with the name 'g 0'"),
+        (offering("g0", workloads=("\x1b[2J",)), "workloads with the name"),
+        (offering(*(f"g{number}" for number in range(65))), "65 groups; at most 64"),
+    ],
+)
+def test_what_no_rig_s_file_allows_is_refused_before_it_reaches_the_fleet(
+    up: Up, words: str
+) -> None:
+    with pytest.raises(CodecError, match=re.escape(words)):
+        codec.decode_up(codec.encode_up(up))
