@@ -73,8 +73,16 @@ class FileJournal:
         self._lines = len(lines)
         self._whole_bytes = len(raw) - len(torn) if torn else None
         if not lines:
-            return None
+            return recovery.unknown(f"{self._path} has no whole line")
         return self._newest(lines)
+
+    def spoil(self) -> None:
+        """See `agent.ports.Journal`."""
+        with suppress(OSError):
+            file = self._opened()
+            os.ftruncate(file.fileno(), 0)
+            os.fsync(file.fileno())
+            self._lines = 0
 
     def close(self) -> None:
         """Let go of the file; the next append opens it again."""
@@ -152,6 +160,10 @@ class MemoryJournal:
     def load(self) -> State | None:
         """See `agent.ports.Journal`."""
         return self.states[-1] if self.states else None
+
+    def spoil(self) -> None:
+        """See `agent.ports.Journal`."""
+        self.states[:] = [recovery.unknown("the journal was spoiled")]
 
 
 def _encode(state: State) -> bytes:

@@ -108,7 +108,7 @@ class Performer:
             case Tune():
                 return limits.tune_s, self._tuner.apply(workload.gpus, workload.profile)
             case Start():
-                return limits.start_s, driver.start(workload)
+                return limits.start_s, self._start(driver, workload)
             case Probe():
                 return limits.probe_s, self._prove(driver, workload)
         raise AssertionError(effect)
@@ -166,9 +166,18 @@ class Performer:
             return "they could not be seen"
         if look.pids:
             return f"processes {', '.join(map(str, look.pids))} hold them"
-        if look.memory_used_bytes > self._gpu.vacant_memory_bytes * len(self._group.gpus):
-            return f"{look.memory_used_bytes / 2**20:.0f} MiB are still held, by no process"
+        if look.memory_used_max_bytes > self._gpu.vacant_memory_bytes:
+            return f"{look.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
         return ""
+
+    async def _start(self, driver: Driver, workload: Workload) -> None:
+        """Look once more first: however long ago the GPUs were proven empty, they are it now."""
+        # A start that is repeated finds the workload itself on them.
+        if not await driver.alive(workload):
+            holder = await self._holder()
+            if holder:
+                raise DriverError(f"the GPUs are not empty any more: {holder}")
+        await driver.start(workload)
 
     async def _prove(self, driver: Driver, workload: Workload) -> None:
         """Ready, and ready again, for the proving time without a break."""

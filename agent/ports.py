@@ -39,8 +39,8 @@ class Occupancy:
     """What holds a group's GPUs, seen by the driver after the asking."""
 
     pids: tuple[int, ...]
-    memory_used_bytes: int
-    """Sum over the group's GPUs."""
+    memory_used_max_bytes: int
+    """On the fullest of the GPUs: seven empty ones must not hide one that is held."""
 
 
 class Driver(Protocol):
@@ -132,8 +132,15 @@ class Journal(Protocol):
     def load(self) -> State | None:
         """The newest durable state; ``None`` for a new group.
 
-        A torn last line is ignored. Anything else that cannot be read gives the safe state of
-        `agent.core.recovery.unknown`, never an exception.
+        A torn last line is ignored. Anything else that cannot be read, and a journal without a
+        whole line, gives the safe state of `agent.core.recovery.unknown`, never an exception.
+        """
+
+    def spoil(self) -> None:
+        """Make what was written unbelievable, as far as the disk allows; needs no space on it.
+
+        For a state that is performed although `append` refused it: after this, `load` gives
+        `agent.core.recovery.unknown` until a state is appended. Never raises.
         """
 
 

@@ -6,7 +6,19 @@ import asyncio
 from collections.abc import Callable
 
 from agent.core import machine, recovery
-from agent.core.model import Effect, Event, Failed, Rules, State, Watch
+from agent.core.model import (
+    Acknowledged,
+    Assigned,
+    Effect,
+    Event,
+    Exited,
+    Failed,
+    HeldOut,
+    Rules,
+    State,
+    Succeeded,
+    Watch,
+)
 from agent.performer import Performer
 from agent.ports import Journal, JournalError
 from wire import logs
@@ -20,7 +32,6 @@ What an effect came to is never dropped: nobody would say it again.
 
 JOURNAL_RETRY_S = 2.0
 """After a refused journal line; a full disk does not empty itself faster."""
-
 
 WATCH_RETRY_S = 5.0
 """After a driver crashed while it watched a workload that may well go on."""
@@ -54,7 +65,7 @@ class Reactor:
         self._changed = changed
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._deferred: set[Event] = set()
-        """Events that the journal refused and that will be tried again."""
+        """The controller's words that the journal refused and that will be tried again."""
         self._effect: asyncio.Task[None] | None = None
         self._log = logs.get("reactor", group=group)
 
@@ -78,7 +89,7 @@ class Reactor:
         before = self._journal.load() or State()
         alive = await self._performer.alive()
         after = recovery.resume(before, alive, self._rules, self._clock())
-        while not self._journaled(after, retry=False):  # noqa: ASYNC110 - disks send no events
+        while not self._journaled(after):  # noqa: ASYNC110 - disks send no events
             await asyncio.sleep(JOURNAL_RETRY_S)
         self._log.info("resumed", journal=before.phase, alive=sorted(alive), phase=after.phase)
         self.state, self.resumed = after, True
@@ -91,9 +102,13 @@ class Reactor:
         if after is before:
             return
         emergency = after.phase is Phase.STOPPING and bool(after.tripped) and not before.tripped
-        # Safety stops a group even when the disk is full: stopping is what any resume would do.
-        if not self._journaled(after, retry=not emergency, event=event) and not emergency:
-            return
+        if not self._journaled(after):
+            if not emergency:
+                await self._refused(event)
+                return
+            # Safety stops a group even when the disk is full. What the journal still says must
+            # not be believed after that, or the next agent would start the workload again.
+            self._journal.spoil()
         self.state = after
         for outcome in after.outcomes:
             if outcome not in before.outcomes:
@@ -108,7 +123,7 @@ class Reactor:
             self._perform()
         self._changed()
 
-    def _journaled(self, state: State, *, retry: bool, event: Event | None = None) -> bool:
+    def _journaled(self, state: State) -> bool:
         try:
             self._journal.append(state)
         except JournalError as error:
@@ -116,11 +131,19 @@ class Reactor:
                 self._log.error("journal refused", error=str(error), phase=state.phase)
             self.fault = str(error)
             self._changed()
-            if retry and event is not None:
-                self._defer(event)
             return False
         self.fault = ""
         return True
+
+    async def _refused(self, event: Event) -> None:
+        """See that it is said again. Leases and trips are: their sources repeat them."""
+        match event:
+            case Succeeded() | Failed() | Exited() | HeldOut():
+                # Once there is room an old answer proves nothing: the GPUs may be held again.
+                await self._cancel_effect()
+                self._perform(pause_s=JOURNAL_RETRY_S)
+            case Assigned() | Acknowledged():
+                self._defer(event)
 
     def _defer(self, event: Event) -> None:
         """Try again later, once however often the same is said meanwhile."""
@@ -132,14 +155,15 @@ class Reactor:
         self._deferred.discard(event)
         self._queue.put_nowait(event)
 
-    def _perform(self) -> None:
+    def _perform(self, pause_s: float = 0.0) -> None:
         effect = machine.effect(self.state)
         if effect is not None:
             name = f"{self.group}:{type(effect).__name__}"
-            self._effect = asyncio.create_task(self._guarded(effect), name=name)
+            self._effect = asyncio.create_task(self._guarded(effect, pause_s), name=name)
 
-    async def _guarded(self, effect: Effect) -> None:
+    async def _guarded(self, effect: Effect, pause_s: float) -> None:
         """A bug in one driver must not take the rig's other groups with it."""
+        await asyncio.sleep(pause_s)
         while True:
             try:
                 return await self._performer.perform(effect, self._queue.put_nowait)

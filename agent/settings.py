@@ -254,7 +254,7 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
     if group.restarts_max < 0:
         yield f"{where}: restarts_max: must be 0 or more, not {group.restarts_max}"
     for workload in group.workloads:
-        yield from _time_problems(f"{where}: workload {workload.name}", workload)
+        yield from _workload_problems(f"{where}: workload {workload.name}", workload)
     if group.offline is Offline.SAFE and group.safe_workload not in names:
         yield f"{where}: `offline: safe` needs `safe_workload`, one of {', '.join(names) or 'none'}"
     for name in names:
@@ -262,11 +262,14 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
             yield f"{where}: workload name {name!r}: use letters, digits, `-` and `_`, not `{OFF}`"
 
 
-def _time_problems(where: str, workload: Workload) -> Iterator[str]:
+def _workload_problems(where: str, workload: Workload) -> Iterator[str]:
     for deadline in fields(workload.deadlines):
         value = getattr(workload.deadlines, deadline.name)
         if not 0 < value < math.inf:
             yield f"{where}: deadlines.{deadline.name}: must be above 0 and finite, not {value:g}"
+    power_w = workload.power_w
+    if power_w is not None and not 0 <= power_w < math.inf:
+        yield f"{where}: power_w: must be 0 or more and finite, not {power_w:g}"
     hold_s, probe_s = workload.readiness.hold_s, workload.deadlines.probe_s
     if not 0 <= hold_s < probe_s:
         yield f"{where}: readiness.hold_s: must be 0 or more and below `deadlines.probe_s`"

@@ -141,14 +141,14 @@ def _occupancy(gpus: tuple[str, ...], readings: tuple[GpuReading, ...]) -> Occup
     """What holds these GPUs; ``None`` unless every one of them has told both figures."""
     found = {reading.uuid: reading for reading in readings}
     pids: set[int] = set()
-    used_bytes = 0
+    used_max_bytes = 0
     for uuid in gpus:
         reading = found.get(uuid)
         if reading is None or reading.processes is None or reading.memory_used_bytes is None:
             return None
         pids.update(process.pid for process in reading.processes)
-        used_bytes += reading.memory_used_bytes
-    return Occupancy(tuple(sorted(pids)), used_bytes)
+        used_max_bytes = max(used_max_bytes, reading.memory_used_bytes)
+    return Occupancy(tuple(sorted(pids)), used_max_bytes)
 
 
 async def sample_once(

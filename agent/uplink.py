@@ -235,9 +235,9 @@ class Uplink:
 
     def _renew(self) -> None:
         """The lease is the whole rig's: groups that were never assigned anything have it too."""
+        # Even where the group has not lapsed: that may be waiting in its queue.
         for reactor in self._reactors.values():
-            if reactor.state.lapsed:
-                reactor.post(Renewed())
+            reactor.post(Renewed())
 
     async def _watch_lease(self) -> None:
         while True:

@@ -27,8 +27,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from agent.core import record
 from agent.core.model import (
-    OUTCOMES_MAX,
     Acknowledged,
     Assigned,
     Drain,
@@ -52,7 +52,7 @@ from agent.core.model import (
     Vacate,
     Watch,
 )
-from wire.model import OFF, Leg, Outcome, Phase, Rejection, Result
+from wire.model import OFF, Leg, Phase, Rejection, Result
 
 Row = Callable[[State, Any, Rules], State]
 """One row of the table: state, event, rules → next state."""
@@ -72,7 +72,7 @@ def step(state: State, event: Event, rules: Rules, now_s: float = 0.0) -> State:
     after = TABLE[state.phase][type(event)](state, event, rules)
     if after is state:
         return state
-    return _concluded(_timed(state, after, now_s))
+    return record.concluded(record.timed(state, after, now_s))
 
 
 def effect(state: State) -> Effect | None:
@@ -119,10 +119,15 @@ def _leg(state: State) -> Leg:
 
 def _stop_or_fail(state: State, reason: str, rules: Rules) -> State:
     """Safety's way: whatever runs is stopped for good."""
-    state = replace(state, tripped=reason, target=None)
+    state = _tripped(state, reason)
     if state.active is None:
         return enter(state, Phase.FAILED, reason, rules)
     return enter(state, Phase.STOPPING, reason, rules)
+
+
+def _tripped(state: State, reason: str) -> State:
+    """Nothing that ran here is started again, not even in place of a refused order."""
+    return replace(state, tripped=reason, target=None, previous=None)
 
 
 def _set_out(state: State, reason: str, rules: Rules) -> State:
@@ -153,7 +158,7 @@ def _accepted(state: State, event: Assigned, rules: Rules) -> State:
     if event.desired.generation <= state.desired.generation:
         return state
     if state.ended is None and state.desired.generation:
-        state = _ended(state, Result.SUPERSEDED, f"superseded by {event.desired.order_id}")
+        state = record.ended(state, Result.SUPERSEDED, f"superseded by {event.desired.order_id}")
     after = replace(
         state,
         desired=event.desired,
@@ -168,12 +173,12 @@ def _accepted(state: State, event: Assigned, rules: Rules) -> State:
     workload = event.desired.workload
     if workload is not None and workload not in rules.allowed:
         after = _reject(after, workload, f"{workload} is not on this rig's list for the group")
-        return _ended(after, Result.REFUSED, after.rejected[0].reason)
+        return record.ended(after, Result.REFUSED, after.rejected[0].reason)
     return after
 
 
 def _remembered(state: State, event: Event, rules: Rules) -> State:
-    """Take note of an order or a lease without moving."""
+    """Take note of an order or a lease without moving; past STOPPING it is honoured later."""
     match event:
         case Assigned():
             return _accepted(state, event, rules)
@@ -191,11 +196,6 @@ def _why(state: State, event: Event) -> str:
         case Lapsed():
             return "the controller has been silent for longer than its lease"
     return "the controller is back"
-
-
-def _latch(state: State, event: Event, rules: Rules) -> State:
-    """Past the point of no return: remember, honour later."""
-    return _remembered(state, event, rules)
 
 
 def _reconsider(state: State, event: Event, rules: Rules) -> State:
@@ -221,8 +221,8 @@ def _undrain_or_latch(state: State, event: Event, rules: Rules) -> State:
 def _leave_failed(state: State, event: Assigned, rules: Rules) -> State:
     """The only way out of FAILED begins with stopping whatever may still hold the GPUs."""
     after = _accepted(state, event, rules)
-    if after is state:
-        return state
+    if after is state or after.ended is Result.REFUSED:
+        return after
     return enter(after, Phase.STOPPING, _why(after, event), rules, target=None, tripped="")
 
 
@@ -232,13 +232,12 @@ def _trip(state: State, event: Tripped, rules: Rules) -> State:
 
 def _trip_while_emptying(state: State, event: Tripped, rules: Rules) -> State:
     """It is being stopped already; see that nothing follows."""
-    return state if state.tripped else replace(state, tripped=event.reason, target=None)
+    return state if state.tripped else _tripped(state, event.reason)
 
 
 def _trip_before_start(state: State, event: Tripped, rules: Rules) -> State:
     """Settings may be half applied: make the GPUs neutral before giving up on them."""
-    after = replace(state, tripped=event.reason, target=None)
-    return enter(after, Phase.VACATING, event.reason, rules)
+    return enter(_tripped(state, event.reason), Phase.VACATING, event.reason, rules)
 
 
 def _ignore(state: State, event: Event, rules: Rules) -> State:
@@ -354,7 +353,7 @@ _NO_EFFECT: dict[type[Any], Row] = {
     Acknowledged: _forget,
 }
 _FOLLOW: dict[type[Any], Row] = {Assigned: _reconsider, Lapsed: _reconsider, Renewed: _reconsider}
-_LATCH: dict[type[Any], Row] = {Assigned: _latch, Lapsed: _latch, Renewed: _latch}
+_REMEMBER: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _remembered)
 _UNDRAIN: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _undrain_or_latch)
 
 TABLE: dict[Phase, dict[type[Any], Row]] = {
@@ -367,25 +366,25 @@ TABLE: dict[Phase, dict[type[Any], Row]] = {
         **_NO_EFFECT, **_UNDRAIN, Tripped: _trip, Succeeded: _drained, Failed: _not_drained,
     },
     Phase.STOPPING: {
-        **_NO_EFFECT, **_LATCH, Tripped: _trip_while_emptying,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
         Succeeded: _stopped, Failed: _not_stopped,
     },
     Phase.VACATING: {
-        **_NO_EFFECT, **_LATCH, Tripped: _trip_while_emptying,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
         Succeeded: _vacated, Failed: _not_vacated,
     },
     Phase.TUNING: {
-        **_NO_EFFECT, **_LATCH, Tripped: _trip_before_start,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_before_start,
         Succeeded: _tuned, Failed: _not_begun,
     },
     Phase.STARTING: {
-        **_NO_EFFECT, **_LATCH, Tripped: _trip, Succeeded: _started, Failed: _not_proven,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Succeeded: _started, Failed: _not_proven,
     },
     Phase.PROBING: {
-        **_NO_EFFECT, **_LATCH, Tripped: _trip, Succeeded: _proven, Failed: _not_proven,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Succeeded: _proven, Failed: _not_proven,
     },
     Phase.FAILED: {
-        **_NO_EFFECT, **_LATCH, Tripped: _ignore, Assigned: _leave_failed,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: _leave_failed,
     },
 }  # fmt: skip
 """Every phase answers every event. The road above runs down the `Succeeded` rows."""
@@ -408,49 +407,6 @@ _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
 }
 
 
-# The record that every step keeps.
-
-
 def _late(state: State, event: Event) -> bool:
     """An answer to an effect of an earlier phase: too late to mean anything."""
     return isinstance(event, Succeeded | Failed | Exited | HeldOut) and event.ticket != state.ticket
-
-
-def _timed(before: State, after: State, now_s: float) -> State:
-    if after.ticket == before.ticket:
-        return after
-    if after.desired.generation != before.desired.generation:
-        return replace(after, since_s=now_s, spent=())
-    # A reboot sets the rig clock back; time that cannot be known counts as none.
-    spent = (before.phase, max(0.0, now_s - before.since_s))
-    keep = after.spent if before.phase.stable else (*after.spent, spent)
-    return replace(after, since_s=now_s, spent=keep)
-
-
-def _concluded(state: State) -> State:
-    """Record how the assignment ended, once, when the group first rests."""
-    if state.ended is not None or not state.desired.generation or not state.phase.stable:
-        return state
-    if state.phase is Phase.FAILED:
-        return _ended(state, Result.QUARANTINED, state.reason)
-    for rejection in state.rejected:
-        if rejection.workload == state.desired.workload:
-            return _ended(state, Result.ROLLED_BACK, rejection.reason)
-    if state.active == state.desired.workload:
-        return _ended(state, Result.DONE, state.desired.reason)
-    return state
-
-
-def _ended(state: State, result: Result, reason: str) -> State:
-    outcome = Outcome(
-        order_id=state.desired.order_id,
-        group="",
-        generation=state.desired.generation,
-        result=result,
-        origin=state.origin,
-        workload=state.desired.workload,
-        phase_s=state.spent,
-        reason=reason,
-    )
-    kept = (*state.outcomes, outcome)[-OUTCOMES_MAX:]
-    return replace(state, ended=result, outcomes=kept)

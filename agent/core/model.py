@@ -65,7 +65,7 @@ class State:
     target: str | None = None
     """Workload that the present road leads to."""
     previous: str | None = None
-    """Workload that last worked here, to go back to; none after standing still by order."""
+    """Workload that last worked here, to go back to; none after `off` by order or a safety trip."""
     desired: Desired = field(default_factory=Desired)
     rejected: tuple[Rejection, ...] = ()
     """What failed within `desired.generation`."""

@@ -78,11 +78,12 @@ class ScriptedWorld:
         holders = [life for life in self._alive.values() if set(gpus) & set(life.gpus)]
         return Occupancy(
             pids=tuple(life.pid for life in holders),
-            memory_used_bytes=sum(
-                life.script.memory_bytes * len(set(gpus) & set(life.gpus))
-                for life in [*holders, *self._residue]
-            ),
+            memory_used_max_bytes=max(map(self._used_bytes, gpus), default=0),
         )
+
+    def _used_bytes(self, gpu: str) -> int:
+        lives = [*self._alive.values(), *self._residue]
+        return sum(life.script.memory_bytes for life in lives if gpu in life.gpus)
 
     # What the driver does to it
 

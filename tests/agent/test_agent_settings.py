@@ -150,6 +150,12 @@ def test_keys_that_stand_twice_are_named_with_their_line(tmp_path: Path) -> None
             {"groups": [group(workloads=[etc(readiness={"hold_s": 900})])]},
             "readiness.hold_s: must be 0 or more and below `deadlines.probe_s`",
         ),
+        (
+            {"groups": [group(workloads=[etc(power_w=float("inf"))])]},
+            "group g0: workload etc: power_w: must be 0 or more and finite, not inf",
+        ),
+        ({"groups": [group(workloads=[etc(power_w=-1.0)])]}, "power_w: must be 0 or more"),
+        ({"groups": [group(workloads=[etc(power_w=float("nan"))])]}, "power_w: must be 0 or more"),
         ({"report_interval_s": "soon"}, "report_interval_s: expected `float`, got `str`"),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agent.core import recovery
 from agent.core.model import Desired, State
 from agent.journal import COMPACT_LINES, SCHEMA, FileJournal, MemoryJournal
 from agent.ports import Journal, JournalError
@@ -91,10 +92,33 @@ def test_the_journal_in_memory_keeps_the_same_promises() -> None:
     assert journal.load() == RICH
 
 
-def test_an_empty_file_is_a_new_group(path: Path) -> None:
+def test_an_empty_file_cannot_be_believed(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
-    assert again(path) is None
+    state = again(path)
+    assert state == recovery.unknown(f"{path} has no whole line")
+    assert state.phase is Phase.STOPPING
+
+
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_a_spoiled_journal_empties_the_gpus_and_can_be_written_again(path: Path, kind: str) -> None:
+    journal: Journal = FileJournal(path) if kind == "file" else MemoryJournal()
+    journal.append(MOVING)
+    journal.append(STABLE)
+    journal.spoil()
+    spoiled = journal.load()
+    assert spoiled is not None
+    assert spoiled == recovery.unknown(spoiled.reason)
+    journal.append(RICH)
+    assert journal.load() == RICH
+    if isinstance(journal, FileJournal):
+        assert again(path) == RICH, "and for the next agent too"
+        journal.close()
+
+
+def test_a_file_that_cannot_even_be_spoiled_is_no_error(path: Path) -> None:
+    path.mkdir(parents=True)
+    FileJournal(path).spoil()
 
 
 def test_a_torn_last_line_is_ignored_wherever_it_was_torn(path: Path) -> None:
@@ -111,9 +135,9 @@ def test_zeros_after_a_power_cut_are_a_torn_line(path: Path) -> None:
     assert again(path) == STABLE
 
 
-def test_the_first_line_torn_is_a_new_group(path: Path) -> None:
+def test_a_file_of_nothing_but_a_torn_line_cannot_be_believed(path: Path) -> None:
     path.write_bytes(written(path, STABLE)[:-5])
-    assert again(path) is None
+    assert again(path) == recovery.unknown(f"{path} has no whole line")
 
 
 def test_what_follows_a_torn_line_is_not_glued_to_it(path: Path, journal: FileJournal) -> None:

@@ -123,13 +123,12 @@ def test_failed_is_left_by_a_new_assignment_only_and_through_stopping() -> None:
     assert results(group)[-2:] == [(2, Result.QUARANTINED), (3, Result.DONE)]
 
 
-def test_a_refused_assignment_leads_out_of_failed_but_starts_nothing() -> None:
+def test_a_refused_assignment_does_not_lead_out_of_failed() -> None:
     group = switching(Phase.VACATING)
     group.fails()
-    assert group.assign("shell") is Phase.STOPPING
-    group.until(Phase.RUNNING)
-    assert group.state.active == "etc", "what worked before"
+    assert group.assign("shell") is Phase.FAILED
     assert group.ended[-1].result is Result.REFUSED
+    assert group.assign("llama") is Phase.STOPPING, "one that is listed does"
 
 
 # Restarts.
@@ -146,15 +145,15 @@ def test_a_workload_that_exits_is_restarted_once_its_gpus_are_empty() -> None:
     assert len(group.ended) == 1, "the assignment had ended long ago"
 
 
-def test_restarts_have_a_budget() -> None:
-    group = running("etc", Group(restarts_max=2))
+def test_restarts_have_a_budget_and_then_the_group_stands_still() -> None:
+    group = switching(Phase.PREPARING, Group(restarts_max=2)).until(Phase.RUNNING)
     for restart in (1, 2):
         group.feed(Exited(group.state.ticket, "crash"))
         assert group.effect() == Vacate(group.state.ticket, restart)
         group.until(Phase.RUNNING)
     group.feed(Exited(group.state.ticket, "crash"))
     group.until(Phase.IDLE)
-    assert group.state.rejected[0].reason == "etc exited more than 2 times, last: crash"
+    assert group.state.rejected[0].reason == "llama exited more than 2 times, last: crash"
 
 
 def test_a_restart_that_fails_counts_against_the_same_budget() -> None:
@@ -212,6 +211,17 @@ def test_the_first_trip_is_the_reason() -> None:
     group.feed(Tripped("first"))
     group.feed(Tripped("second"))
     assert group.until(Phase.FAILED).state.reason == "first"
+
+
+@pytest.mark.parametrize("phase", [*ROAD, Phase.RUNNING])
+def test_what_safety_stopped_is_not_what_worked_before(phase: Phase) -> None:
+    group = running("etc") if phase is Phase.RUNNING else switching(phase)
+    group.feed(Tripped("GPU at 97 °C"))
+    group.until(Phase.FAILED)
+    assert group.state.previous is None
+    group.assign("llama")
+    group.until(Phase.STARTING).fails()
+    assert group.until(Phase.IDLE).state.active is None, "nothing that overheated is revived"
 
 
 def test_where_nothing_runs_nothing_is_stopped() -> None:

@@ -251,6 +251,20 @@ def test_the_memory_floor_counts_per_gpu() -> None:
     assert isinstance(performed(Vacate(4, 0), ETC, probe=Looks(above))[0], Failed)
 
 
+def test_one_held_gpu_of_eight_is_not_hidden_by_seven_empty_ones() -> None:
+    async def scenario() -> Performed:
+        world = ScriptedWorld()
+        gone = workload("gone", memory_bytes=8 * 1024**3, keeps_memory=True)
+        world.launch(gone)
+        world.crash(gone.key)
+        eight = replace(group(ETC), gpus=(GPU, *(f"GPU-{n}" for n in range(1, 8))))
+        return await perform(performer(eight, world), Vacate(4, 0))
+
+    event, _ = run(scenario())
+    assert isinstance(event, Failed)
+    assert "8192 MiB are still held" in event.reason
+
+
 def test_a_group_that_may_run_nothing_can_be_emptied() -> None:
     assert performed(Vacate(4, 0), probe=Looks(HELD, HELD, EMPTY))[0] == Succeeded(4)
 
@@ -285,6 +299,32 @@ def test_the_workloads_own_profile_is_applied() -> None:
 def test_a_profile_that_is_not_taken_is_a_failure() -> None:
     event, _ = performed(Tune(4, "etc"), workload("etc", profile="eco"))
     assert event == Failed(4, "profile 'eco' is unknown on this rig; use `neutral`")
+
+
+# Start.
+
+
+@pytest.mark.parametrize(
+    ("look", "reason"),
+    [
+        (None, "they could not be seen"),
+        (HELD, "processes 77 hold them"),
+        (LEFTOVER, "8192 MiB are still held, by no process"),
+    ],
+)
+def test_nothing_starts_on_gpus_that_are_not_empty_any_more(
+    look: Occupancy | None, reason: str
+) -> None:
+    async def scenario() -> tuple[Event, tuple[str, ...]]:
+        world = ScriptedWorld()
+        event, _ = await perform(performer(group(ETC), world, probe=Looks(look)), Start(4, "etc"))
+        return event, world.alive_on(GPU)
+
+    assert run(scenario()) == (Failed(4, f"the GPUs are not empty any more: {reason}"), ())
+
+
+def test_a_start_that_is_repeated_is_not_held_up_by_the_workload_itself() -> None:
+    assert performed(Start(4, "etc"), ETC, alive=(ETC,))[0] == Succeeded(4)
 
 
 # Probe.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
 
 from agent.core.model import (
     Acknowledged,
@@ -22,7 +25,7 @@ from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
 from agent.journal import MemoryJournal
 from agent.reactor import JOURNAL_RETRY_S, QUEUE_MAX, Reactor
 from tests.agent.groups import GPU, group, performer, until, working, workload
-from tests.agent.scripts import running
+from tests.agent.scripts import running, switching
 from tests.sim.clock import run
 from wire.model import Outcome, Phase, Result
 
@@ -36,10 +39,14 @@ class CountingJournal(MemoryJournal):
     def __init__(self) -> None:
         super().__init__()
         self.attempts = 0
+        self.refused_after: Phase | None = None
+        """The disk is full as soon as this phase is written."""
 
     def append(self, state: State) -> None:
         self.attempts += 1
         super().append(state)
+        if state.phase is self.refused_after:
+            self.refusal = FULL
 
 
 class Buggy(ScriptedDriver):
@@ -205,6 +212,66 @@ def test_a_switch_stands_still_while_the_disk_is_full_and_then_goes_on() -> None
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("phase", "never"), [(Phase.VACATING, Phase.TUNING), (Phase.TUNING, Phase.PROBING)]
+)
+def test_gpus_are_looked_at_anew_when_the_disk_was_full_between_proof_and_start(
+    phase: Phase, never: Phase
+) -> None:
+    async def scenario() -> None:
+        stranger = replace(workload("stranger"), group="elsewhere")
+        bench = Bench()
+        async with bench.run():
+            bench.journal.refused_after = phase
+            bench.assign("etc")
+            await bench.reach(phase)
+            await asyncio.sleep(60.0)
+            assert bench.phase is phase
+            bench.world.launch(stranger)
+            await asyncio.sleep(JOURNAL_RETRY_S / 2)
+            bench.journal.refused_after = None
+            bench.journal.refusal = None
+            await until(lambda: bench.phase.stable)
+            assert bench.alive() == (stranger.key,), "nothing was started beside it"
+            assert never not in [state.phase for state in bench.journal.states]
+
+    run(scenario())
+
+
+def test_an_exit_that_the_journal_refuses_is_told_again() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        async with bench.run():
+            bench.assign("etc")
+            await bench.reach(Phase.RUNNING)
+            bench.journal.refusal = FULL
+            bench.world.crash("g0.etc")
+            await asyncio.sleep(60.0)
+            assert (bench.phase, bench.alive()) == (Phase.RUNNING, ())
+            bench.journal.refusal = None
+            await until(lambda: bench.reactor.state.restarts == 1)
+            await bench.reach(Phase.RUNNING)
+
+    run(scenario())
+
+
+def test_leases_and_trips_that_the_journal_refuses_are_left_to_their_sources() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        bench.journal.states.append(switching(Phase.VACATING).state)
+        async with bench.run():
+            bench.world.hide(GPU)
+            bench.journal.refusal = FULL
+            bench.reactor.post(Lapsed())
+            bench.reactor.post(Tripped("GPU at 97 °C"))
+            await asyncio.sleep(1.0)
+            bench.journal.refusal = None
+            await asyncio.sleep(2 * JOURNAL_RETRY_S)
+            assert (bench.reactor.state.lapsed, bench.reactor.state.tripped) == (False, "")
+
+    run(scenario())
+
+
 def test_an_agent_that_cannot_write_at_all_touches_nothing() -> None:
     async def scenario() -> None:
         bench = Bench()
@@ -232,6 +299,25 @@ def test_safety_stops_a_group_even_when_the_disk_is_full() -> None:
             assert bench.phase is Phase.STOPPING, "further than stopping needs the journal"
             bench.journal.refusal = None
             await bench.reach(Phase.FAILED)
+
+    run(scenario())
+
+
+def test_a_safety_stop_on_a_full_disk_is_not_forgotten_by_a_restart() -> None:
+    async def scenario() -> None:
+        first = Bench(workload("etc", ignores_term=True))
+        async with first.run():
+            first.assign("etc")
+            await first.reach(Phase.RUNNING)
+            first.journal.refusal = FULL
+            first.reactor.post(Tripped("GPU at 97 °C"))
+            await first.reach(Phase.STOPPING)
+        assert first.alive() == ("g0.etc",), "the agent ended before the workload did"
+        first.journal.refusal = None
+        second = Bench(world=first.world, journal=first.journal)
+        async with second.run():
+            await until(lambda: second.phase.stable)
+            assert (second.phase, second.alive()) == (Phase.IDLE, ())
 
     run(scenario())
 

@@ -192,7 +192,7 @@ def test_occupancy_is_looked_up_after_the_call_began(driver: FakeDriver) -> None
         async with looking(lazy) as telemetry:
             await sampled(telemetry, fresh)
             driver.does("compute 4000000 0 5", "compute 4000001 1 5", "set memory_used 1 7")
-            assert await telemetry.occupancy(PAIR) == Occupancy((4000000, 4000001), 1_000_000_007)
+            assert await telemetry.occupancy(PAIR) == Occupancy((4000000, 4000001), 1_000_000_000)
             driver.does("set memory_used 1 7")
             assert await telemetry.occupancy(PAIR[1:]) == Occupancy((), 7)
             assert await telemetry.occupancy(("GPU-unknown",)) is None

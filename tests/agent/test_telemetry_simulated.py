@@ -64,10 +64,10 @@ def test_what_runs_on_simulated_gpus_is_seen_and_gone_when_killed(tmp_path: Path
             assert "simulated" in NAME
             with workload(tmp_path, "mine", *GPUS) as pid:
                 held = await telemetry.occupancy(GPUS)
-                assert held == Occupancy((pid,), 2 * (IDLE_MEMORY_BYTES + 8_000_000_000))
+                assert held == Occupancy((pid,), IDLE_MEMORY_BYTES + 8_000_000_000)
                 sample = await sampled(telemetry, lambda sample: sample.gpus[1].power_w != IDLE_W)
                 assert sample.gpus[1].power_w == IDLE_W + 200.0
-            assert await telemetry.occupancy(GPUS) == Occupancy((), 2 * IDLE_MEMORY_BYTES)
+            assert await telemetry.occupancy(GPUS) == Occupancy((), IDLE_MEMORY_BYTES)
             assert await telemetry.occupancy(("GPU-unknown",)) is None
 
     asyncio.run(scenario())

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.model import Offline
+from agent.core.model import Lapsed, Offline
 from agent.uplink import REFUSAL_GAP_S, SAMPLES_KEPT_MAX, SAMPLES_PER_FRAME_MAX
 from tests.agent.groups import BOOT, SIGNER, RigBench, until, workload
 from tests.sim.clock import run
@@ -273,6 +273,43 @@ def test_a_lease_runs_out_and_is_renewed() -> None:
             assert bench.rig.uplink.lease_left_s <= 0
             await bench.order("etc", 1, lease_s=60.0)
             await until(lambda: bench.group.phase is Phase.RUNNING)
+            assert not lapsed(bench)
+
+    run(scenario())
+
+
+def test_a_lapse_that_the_journal_refuses_is_said_again() -> None:
+    async def scenario() -> None:
+        async with idle_when_offline(RigBench(boot_grace_s=10.0)).run() as bench:
+            bench.journal.refusal = "No space left on device"
+            await asyncio.sleep(60.0)
+            assert not lapsed(bench)
+            bench.journal.refusal = None
+            await until(lambda: lapsed(bench), within_s=10.0)
+
+    run(scenario())
+
+
+def test_a_renewal_that_the_journal_refuses_is_said_again() -> None:
+    async def scenario() -> None:
+        async with idle_when_offline(RigBench(boot_grace_s=10.0)).run() as bench:
+            await until(lambda: lapsed(bench))
+            bench.journal.refusal = "No space left on device"
+            await bench.order(None, 0)
+            assert lapsed(bench)
+            bench.journal.refusal = None
+            await bench.order(None, 0)
+            assert not lapsed(bench)
+
+    run(scenario())
+
+
+def test_an_order_renews_a_group_whose_lapse_still_waits_in_its_queue() -> None:
+    async def scenario() -> None:
+        async with idle_when_offline(RigBench()).run() as bench:
+            bench.rig.reactors["g0"].post(Lapsed())
+            bench.rig.uplink._order(messages.Order((), 300.0), bench.clock())
+            await asyncio.sleep(1.0)
             assert not lapsed(bench)
 
     run(scenario())

@@ -53,4 +53,4 @@ def test_occupancy_answers_for_all_gpus_at_once() -> None:
 
     occupancy = asyncio.run(scenario())
     assert occupancy is not None
-    assert occupancy.memory_used_bytes > 0
+    assert occupancy.memory_used_max_bytes > 0
