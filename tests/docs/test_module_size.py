@@ -6,13 +6,13 @@ from tests.docs import repository
 from tests.docs.repository import ROOT
 
 LINES_MAX = 300
-TEST_LINES_MAX = 400
+TEST_LINES_MAX = 450
 """Test modules are read one test at a time."""
 
 FOLDERS = ("agent", "benchmarks", "controller", "tests", "wire")
 
 ALLOWED_LINES = {
-    "agent/core/machine.py": 460,  # One table: every phase and event of a switch in one place.
+    "agent/core/machine.py": 420,  # One table: every phase and event of a switch in one place.
 }
 
 
