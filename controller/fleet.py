@@ -6,16 +6,14 @@ The one place that holds the controller's picture of the fleet; it decides nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controller import audit
+from controller.core.experience import Experience
 from controller.core.model import GroupKey, GroupView, RigRecord
 from controller.ports import Store, StoredAssignment, StoredOutcome
 from controller.sessions import Session, Sessions
-from wire.model import Assignment, GroupOffer, GroupStatus, Outcome, Phase, Rejection, Result
-
-SWITCH_WEIGHT = 0.3
-"""How much the newest switch counts in a group's typical switch time."""
+from wire.model import Assignment, GroupOffer, GroupStatus, Outcome, Rejection, Result
 
 OUTCOMES_REMEMBERED_MAX = 10_000
 """Newest outcomes that a restarted controller learns from."""
@@ -26,50 +24,6 @@ GAP_MAX = 32
 
 A controller that lost its memory cannot tell what was overtaken from what it has forgotten.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experience:
-    """What switches of a group have taught."""
-
-    switch_s: float | None = None
-    failures: tuple[tuple[str, float, int, str], ...] = ()
-    """Workload, instant of its newest failure, failures in a row, reason."""
-    noticed: frozenset[tuple[str, int]] = frozenset()
-    """Workload and generation of failures that were counted already."""
-
-    def learned(self, outcome: Outcome, at: float) -> Experience:
-        """After one more outcome."""
-        others = tuple(entry for entry in self.failures if entry[0] != outcome.workload)
-        if outcome.workload is None:
-            return self
-        if outcome.result is Result.DONE:
-            return replace(self, failures=others, switch_s=self._typical_s(outcome))
-        if outcome.result in (Result.ROLLED_BACK, Result.REFUSED):
-            return self.failed(outcome.workload, outcome.generation, at, outcome.reason)
-        return self
-
-    def failed(self, workload: str, generation: int, at: float, reason: str) -> Experience:
-        """After a workload has failed; a rig that says so twice has had one failure."""
-        if (workload, generation) in self.noticed:
-            return self
-        count = next((entry[2] for entry in self.failures if entry[0] == workload), 0)
-        others = tuple(entry for entry in self.failures if entry[0] != workload)
-        noticed = {(name, seen) for name, seen in self.noticed if seen >= generation}
-        return replace(
-            self,
-            failures=(*others, (workload, at, count + 1, reason)),
-            noticed=frozenset(noticed | {(workload, generation)}),
-        )
-
-    def _typical_s(self, outcome: Outcome) -> float | None:
-        """While the new workload is prepared the old one still earns: that is no switch time."""
-        took_s = sum(seconds for phase, seconds in outcome.phase_s if phase is not Phase.PREPARING)
-        if not took_s:
-            return self.switch_s
-        if self.switch_s is None:
-            return took_s
-        return self.switch_s + SWITCH_WEIGHT * (took_s - self.switch_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

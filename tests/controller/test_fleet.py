@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from controller.core.experience import Experience
 from controller.core.model import GroupKey
-from controller.fleet import GAP_MAX, Experience, Fleet
+from controller.fleet import GAP_MAX, Fleet
 from controller.ports import StoredAssignment, StoreError
 from tests.controller.control import Control, FullStore, hello, outcome, record, status, up
 from tests.sim.clock import run
