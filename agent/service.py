@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import os
 import random
 import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent import host as hosts
-from agent.drivers.process import ProcessLauncher
+from agent.drivers.launchers import Launchers
 from agent.drivers.registry import drivers
 from agent.gpu.untuned import Untuned
 from agent.journal import FileJournal
@@ -31,6 +32,7 @@ from agent.metrics import (
 )
 from agent.rig import Equipment, Rig
 from agent.settings import Settings
+from agent.systemd import ServiceManager, Supervision
 from agent.telemetry import Telemetry
 from agent.uplink import Identity
 from wire import codec, logs, messages, model, mqtt, zeromq
@@ -82,13 +84,18 @@ async def run(settings: Settings) -> None:
 
 def check(settings: Settings) -> None:
     """What only this program can tell of the settings. Raises `ConfigError`."""
-    known = drivers(ProcessLauncher(settings.state_dir))
+    known = drivers(Launchers(settings.state_dir))
     for group in settings.groups:
         for workload in group.workloads:
             if workload.driver not in known:
                 raise ConfigError(
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
+                )
+            if not workload.command and not workload.unit:
+                raise ConfigError(
+                    f"group {group.name}: workload {workload.name}: has neither `command` nor "
+                    "`unit`; name the program to run, or the systemd unit to start"
                 )
 
 
@@ -117,6 +124,7 @@ class _Agent:
             rig_time_s=rig_clock,
             workloads=self._readings,
         )
+        self._launchers = Launchers(settings.state_dir)
         self._who = who
         self._rig = Rig(
             settings,
@@ -126,13 +134,14 @@ class _Agent:
                 journals={
                     g.name: FileJournal(journal_path(settings, g.name)) for g in settings.groups
                 },
-                drivers=drivers(ProcessLauncher(settings.state_dir)),
+                drivers=drivers(self._launchers),
                 probe=self._telemetry,
                 tuner=Untuned(),
                 sampler=self._telemetry,
                 rng=random.Random(),
             ),
         )
+        self._supervision = Supervision(ServiceManager(os.environ), self._rig.reactors)
         self._record = SwitchRecord()
         self._rig.on_outcome(self._record.add)
         self._metrics = MetricsServer(
@@ -152,10 +161,16 @@ class _Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._telemetry.run(), name="telemetry")
             tasks.create_task(self._rig.run(), name="rig")
+            tasks.create_task(self._supervision.run(), name="supervision")
+
+    def stopping(self) -> None:
+        """Say that it was told to stop."""
+        self._supervision.stopping()
 
     def close(self) -> None:
-        """Let go of the port."""
+        """Let go of the port and of what was started."""
         self._metrics.close()
+        self._launchers.close()
 
     def _readings(self) -> tuple[model.WorkloadReading, ...]:
         return self._rig.readings()
@@ -242,7 +257,11 @@ async def _until_stopped(agent: _Agent) -> None:
     """Work until a signal comes, then leave in order."""
     work = asyncio.create_task(agent.run(), name="agent")
     loop = asyncio.get_running_loop()
-    stop: Callable[[], bool] = work.cancel
+
+    def stop() -> None:
+        agent.stopping()
+        work.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     log = logs.get("agent")

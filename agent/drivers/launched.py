@@ -24,9 +24,12 @@ class LaunchedDriver:
         self._launcher = launcher
 
     async def prepare(self, workload: Workload) -> None:
-        """Check the program and the API's port. Raises `DriverError`."""
-        command.arguments(workload)
+        """Check the program or unit, and the API's port. Raises `DriverError`."""
+        await self._launcher.prepare(workload)
         port = endpoint(workload).port
+        if workload.unit:
+            # Whose port it is cannot be told of another user's processes, its predecessor's too.
+            return
         holder = await asyncio.to_thread(_foreign_listener, port, workload)
         if holder is not None:
             raise DriverError(
