@@ -19,6 +19,7 @@ from pathlib import Path
 
 from agent import host as hosts
 from agent.drivers.launchers import Launchers
+from agent.drivers.process import ProcessLauncher
 from agent.drivers.registry import drivers
 from agent.gpu.untuned import Untuned
 from agent.journal import FileJournal
@@ -38,6 +39,9 @@ from agent.uplink import Identity
 from wire import codec, logs, messages, model, mqtt, zeromq
 from wire.configfile import ConfigError
 from wire.transport import AgentLink
+
+AGENT_UNIT = "rigshift-agent.service"
+"""As deploy/systemd ships it."""
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -97,6 +101,25 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: has neither `command` nor "
                     "`unit`; name the program to run, or the systemd unit to start"
                 )
+
+
+def log_command(settings: Settings, name: str | None) -> list[str]:
+    """The command that shows what `GROUP/WORKLOAD` wrote; without a name, what the agent wrote.
+
+    Raises:
+        ConfigError: The rig's file lists no such workload.
+    """
+    if name is None:
+        return ["journalctl", f"--unit={AGENT_UNIT}"]
+    group, _, wanted = name.partition("/")
+    try:
+        workload = settings.workload(group, wanted)
+    except KeyError:
+        known = [f"{g.name}/{w.name}" for g in settings.groups for w in g.workloads]
+        raise ConfigError(f"no workload {name}; there are {', '.join(known)}") from None
+    if workload.unit:
+        return ["journalctl", f"--unit={workload.unit}"]
+    return ["tail", str(ProcessLauncher(settings.state_dir).log(workload))]
 
 
 def _prepare(state_dir: Path) -> None:

@@ -45,7 +45,8 @@ class Headquarters:
 
     async def assign(self, group: str, workload: str | None) -> None:
         """Order it now, and with every further word."""
-        known = self.groups[group].generation if group in self.groups else 0
+        await self.until(lambda: group in self.groups, f"a report of {group}")
+        known = self.groups[group].generation
         last = self._assigned[group].generation if group in self._assigned else 0
         generation = max(known, last) + 1
         self._assigned[group] = model.Assignment(f"order-{generation}", group, generation, workload)
@@ -68,12 +69,8 @@ class Headquarters:
     async def running(self, group: str, workload: str) -> None:
         """Wait until the group reports that it runs this."""
 
-        def there() -> bool:
-            status = self.groups.get(group)
-            wanted = (model.Phase.RUNNING, workload)
-            return status is not None and (status.phase, status.active) == wanted
-
-        await self.until(there, f"{group} to run {workload}")
+        status = await self.reached(group, model.Phase.RUNNING)
+        assert status.active == workload, f"{group} runs {status.active}: {status.reason}"
 
     async def until(self, met: Callable[[], bool], what: str) -> None:
         """Wait for a report that makes this true."""

@@ -62,7 +62,8 @@ def install(tree: Path) -> None:
         _pip("install", "--no-compile", "--target", str(packages), str(wheel))
     script = home / "bin" / "rigshift-agent"
     script.write_text(
-        "#!/opt/rigshift/bin/python\nimport sys\nfrom agent.__main__ import main\nsys.exit(main())\n"
+        "#!/opt/rigshift/bin/python\n"
+        "import sys\nfrom agent.__main__ import main\nsys.exit(main())\n"
     )
     script.chmod(0o755)
 
@@ -78,10 +79,12 @@ def _source(folder: Path) -> Path:
 
 
 def _bootstrap(tree: Path) -> None:
-    command = [tool("debootstrap"), "--variant=minbase", f"--include={PACKAGES}", SUITE, tree]
+    command = [tool("debootstrap"), "--variant=minbase", f"--include={PACKAGES}", SUITE, str(tree)]
     log = CACHE / "debootstrap.log"
     with log.open("wb") as output:
-        done = subprocess.run(command, stdout=output, stderr=output, timeout=MINUTES_5_S)
+        done = subprocess.run(
+            command, stdout=output, stderr=output, timeout=MINUTES_5_S, check=False
+        )
     assert done.returncode == 0, f"debootstrap failed, see {log}: {log.read_text()[-2000:]}"
     shutil.rmtree(tree / "var" / "cache" / "apt" / "archives")
 

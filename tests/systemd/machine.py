@@ -15,17 +15,17 @@ from typing import Any
 
 from tests.systemd import image
 
-WAIT_S = 60.0
+WAIT_S = 30.0
 LOOK_S = 0.02
 
 
-def awaited(what: str, look: Callable[[], Any]) -> Any:
+def awaited(what: str, look: Callable[[], Any], *, look_s: float = LOOK_S) -> Any:
     """What `look` gives as soon as it gives something; nothing announces it."""
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         if found := look():
             return found
-        time.sleep(LOOK_S)
+        time.sleep(look_s)
     raise AssertionError(f"no {what} within {WAIT_S:g} s")
 
 
@@ -66,6 +66,7 @@ class Machine:
         """Run a command in it as root, and give what it prints."""
         done = subprocess.run(
             ["nsenter", "--target", str(self._leader), "--all", *command],
+            check=False,
             capture_output=True,
             text=True,
             timeout=WAIT_S,
@@ -102,11 +103,11 @@ class Machine:
 
     def _pids(self) -> dict[str, int]:
         """This side's number of every process in it, by its own number."""
-        space = os.readlink(f"/proc/{self._leader}/ns/pid")
+        space = Path(f"/proc/{self._leader}/ns/pid").readlink()
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if os.readlink(folder / "ns/pid") == space:
+                if (folder / "ns/pid").readlink() == space:
                     status = (folder / "status").read_text()
                     line = next(x for x in status.splitlines() if x.startswith("NSpid:"))
                     found[line.split()[-1]] = int(folder.name)

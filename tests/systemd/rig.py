@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
@@ -16,17 +15,32 @@ from typing import Any
 import yaml
 
 from agent.core.model import State
-from agent.gpu import simulated
+from agent.gpu import procfs, simulated
 from agent.journal import FileJournal
 from tests.parts.programs import free_port
 from tests.systemd.headquarters import Headquarters, headquarters
-from tests.systemd.machine import Machine
+from tests.systemd.machine import Machine, awaited
 from wire import zeromq
+from wire.model import Phase
 from wire.signing import Signer
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 AGENT = "rigshift-agent.service"
 GPUS_DIR = "/var/lib/simulated-gpus"
+
+WATCHDOG_S = 4
+
+ROAD = (
+    Phase.PREPARING,
+    Phase.DRAINING,
+    Phase.STOPPING,
+    Phase.VACATING,
+    Phase.TUNING,
+    Phase.STARTING,
+    Phase.PROBING,
+    Phase.RUNNING,
+)
+"""From one workload to the next."""
 
 UNITS = {"etc": "my-miner.service", "llama": "rigshift-workload@llama.service"}
 """Units of group g0: one written by the owner, one of the shipped template."""
@@ -40,6 +54,7 @@ DROP_IN = """
 [Service]
 ProtectProc=default
 WatchdogSec=4
+RestartSec=0.1
 """
 
 MINER = (
@@ -77,7 +92,7 @@ class RigMachine:
         (etc / "sysusers.d").mkdir(exist_ok=True)
         shutil.copy(DEPLOY / "sysusers" / "rigshift.conf", etc / "sysusers.d")
         rules = (DEPLOY / "polkit" / "50-rigshift.rules").read_text()
-        own = '["my-miner.service", "stubborn.service", "calm.service"]'
+        own = '["my-miner.service", "stubborn.service", "calm.service", "quits.service"]'
         assert "RIGSHIFT_UNITS = []" in rules
         (etc / "polkit-1" / "rules.d" / "50-rigshift.rules").write_text(
             rules.replace("RIGSHIFT_UNITS = []", f"RIGSHIFT_UNITS = {own}")
@@ -111,6 +126,24 @@ class RigMachine:
         """As the kernel does when memory runs out."""
         os.kill(self.machine.pid(AGENT), signal.SIGKILL)
 
+    def kill_agent_in(self, phase: Phase, ticket: int) -> Phase:
+        """Kill it as soon as group g0 has journaled this phase, or a later one, after `ticket`.
+
+        Returns:
+            The phase that it died in.
+        """
+        pid = self.machine.pid(AGENT)
+        at_last = ROAD[ROAD.index(phase) :]
+
+        def there() -> bool:
+            state = self.journaled()
+            return state.ticket > ticket and state.phase in at_last
+
+        awaited(f"phase {phase}", there, look_s=0.0)
+        os.kill(pid, signal.SIGKILL)
+        awaited("death of the agent", lambda: not procfs.started_ticks(pid))
+        return self.journaled().phase
+
     def journaled(self, group: str = "g0") -> State:
         """The newest state on the rig's disk."""
         path = self.machine.tree / "var/lib/rigshift/journal" / f"{group}.log"
@@ -136,6 +169,8 @@ class RigMachine:
         slow = "ExecStartPre=/bin/sleep 0.5\nExecStop=/bin/sleep 0.5\n"
         (units / "my-miner.service").write_text(_unit(self._start(MINER, "g0"), slow))
         (units / "calm.service").write_text(_unit(self._start(MINER, "g1")))
+        quits = self._start(MINER, "g1") + " --exit-after-s 0"
+        (units / "quits.service").write_text(_unit(quits))
         trap = """/bin/sh -c 'trap "" TERM; """ + self._start(MINER, "g1") + """ --ignore-term'"""
         never = "SendSIGKILL=no\nTimeoutStopSec=1\n"
         (units / STUBBORN).write_text(_unit(trap, never))
@@ -172,8 +207,10 @@ class RigMachine:
             "metrics": {"port": 0},
             "report_interval_s": 0.5,
             "groups": [
-                self._group("g0", {name: unit for name, unit in UNITS.items()}),
-                self._group("g1", {"stubborn": STUBBORN, "calm": "calm.service"}),
+                self._group("g0", UNITS),
+                self._group(
+                    "g1", {"stubborn": STUBBORN, "calm": "calm.service", "quits": "quits.service"}
+                ),
             ],
         }
         (folder / "agent.yaml").write_text(yaml.safe_dump(config))
@@ -196,7 +233,7 @@ class RigMachine:
             "api_token": "token",
             "model": "m",
             "readiness": {"hold_s": 0.5},
-            "deadlines": {"stop_s": 20.0, "vacate_s": 10.0},
+            "deadlines": {"vacate_s": 10.0},
         }
 
 
@@ -213,8 +250,3 @@ def _unit(start: str, more: str = "") -> str:
         """)
         + f"ExecStart={start}\n{more}"
     )
-
-
-def in_time(seconds: float) -> asyncio.Timeout:
-    """A bound for what should never take that long."""
-    return asyncio.timeout(seconds)
