@@ -55,16 +55,13 @@ class Headquarters:
     async def reached(self, group: str, phase: model.Phase) -> model.GroupStatus:
         """Wait until the group reports this phase for the newest assignment."""
 
-        def there() -> bool:
-            status = self.groups.get(group)
-            newest = self._assigned.get(group)
-            known = newest is None or (
-                status is not None and status.generation == newest.generation
-            )
-            return status is not None and known and status.phase is phase
-
-        await self.until(there, f"{group} to be {phase}")
+        await self.until(lambda: self._newest(group).phase is phase, f"{group} to be {phase}")
         return self.groups[group]
+
+    async def rejection(self, group: str) -> str:
+        """Wait until the group rejects the newest assignment, and give its reason."""
+        await self.until(lambda: bool(self._newest(group).rejected), f"{group} to reject")
+        return self.groups[group].rejected[0].reason
 
     async def running(self, group: str, workload: str) -> None:
         """Wait until the group reports that it runs this."""
@@ -83,6 +80,15 @@ class Headquarters:
     def forget(self) -> None:
         """What was reported so far counts no longer: the machine is about to die."""
         self.groups = {}
+
+    def _newest(self, group: str) -> model.GroupStatus:
+        """The group's status, once it knows of the newest assignment; an empty one before."""
+        status = self.groups.get(group)
+        if status is None or status.generation != self._assigned[group].generation:
+            return model.GroupStatus(
+                group, model.Phase.PREPARING, model.Leg.FORWARD, None, None, 0, 0.0, (), False, ""
+            )
+        return status
 
     async def _order(self) -> None:
         if self._assigned:

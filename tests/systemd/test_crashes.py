@@ -91,7 +91,7 @@ def test_a_unit_that_cannot_be_stopped_holds_up_its_group_only(rig: RigMachine) 
             assert "calm.service" not in rig.active()
             await here.assign("g0", "llama")
             await here.running("g0", "llama")
-            assert "g1 failed: " in rig.machine.show(AGENT, "StatusText")
+            awaited("word of it", lambda: "g1 failed: " in rig.machine.show(AGENT, "StatusText"))
             # Once somebody has dealt with it, a new order is all it takes.
             rig.machine.run("systemctl", "kill", "--signal=KILL", STUBBORN)
             await here.assign("g1", "calm")

@@ -54,10 +54,9 @@ def test_a_unit_that_fails_says_so_in_its_own_words(rig: RigMachine) -> None:
     async def scenario() -> None:
         async with rig.controlled() as here:
             await here.assign("g1", "quits")
-            await here.until(lambda: bool(here.groups["g1"].rejected), "a rejection")
-            (rejection,) = here.groups["g1"].rejected
-            assert "ended with exit code 3" in rejection.reason
-            assert "last log line: demo miner: ends as asked" in rejection.reason
+            rejection = await here.rejection("g1")
+            assert "ended with exit code 3" in rejection
+            assert "last log line: demo miner: ends as asked" in rejection
 
     asyncio.run(scenario())
 
@@ -80,9 +79,7 @@ def test_a_unit_that_would_get_in_the_way_is_refused(
     async def scenario() -> None:
         async with rig.controlled() as here:
             await here.assign("g1", "calm")
-            await here.until(lambda: bool(here.groups["g1"].rejected), "a rejection")
-            (rejection,) = here.groups["g1"].rejected
-            assert reason in rejection.reason
+            assert reason in await here.rejection("g1")
 
     try:
         asyncio.run(scenario())

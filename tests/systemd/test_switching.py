@@ -22,8 +22,16 @@ def agent(rig: RigMachine) -> Iterator[None]:
 
 
 def test_reaches_ready_and_says_how_it_stands(rig: RigMachine) -> None:
+    async def scenario() -> None:
+        async with rig.controlled() as here:
+            for group in ("g0", "g1"):
+                await here.assign(group, None)
+                await here.reached(group, Phase.IDLE)
+
+    # Type=notify: the start only ends with READY=1.
     assert rig.machine.show(AGENT, "ActiveState") == "active"
-    assert rig.machine.show(AGENT, "StatusText") == "g0 idle; g1 idle"
+    asyncio.run(scenario())
+    awaited("status", lambda: rig.machine.show(AGENT, "StatusText") == "g0 idle; g1 idle")
 
 
 def test_switches_between_two_units_both_ways(rig: RigMachine) -> None:
