@@ -134,11 +134,16 @@ class SystemdBus:
         return bus
 
     async def _until_lost(self, bus: MessageBus) -> None:
-        # Why it was lost changes nothing; the next call says what is wrong.
-        with suppress(OSError, EOFError, DBusError):
-            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
-        for listener in self._listeners:
-            listener.put(None)
+        try:
+            # Why it was lost changes nothing; the next call says what is wrong.
+            with suppress(OSError, EOFError, DBusError):
+                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        finally:
+            for listener in self._listeners:
+                listener.put(None)
+            # The event loop may be about to end, and only its next turn closes the socket.
+            bus.disconnect()
+            await asyncio.sleep(0)
 
     def _hear(self, message: Message) -> None:
         if message.message_type is MessageType.SIGNAL:
