@@ -83,7 +83,7 @@ lock: requirements/lock.txt | $(VENV)/bin/python ## pin dependencies anew; UPGRA
 
 .PHONY: clean
 clean: ## remove what was installed, built and cached here
-	@rm -rf $(VENV) .hypothesis .*_cache build dist *.egg-info
+	@rm -rf $(VENV) .cache .hypothesis .*_cache build dist *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: system
