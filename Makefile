@@ -83,7 +83,7 @@ lock: requirements/lock.txt | $(VENV)/bin/python ## pin dependencies anew; UPGRA
 
 .PHONY: clean
 clean: ## remove what was installed, built and cached here
-	@rm -rf $(VENV) .hypothesis .*_cache build dist *.egg-info
+	@rm -rf $(VENV) .cache .hypothesis .*_cache build dist *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: system
@@ -94,6 +94,8 @@ system: ## programs of the operating system that tests start, if they are missin
 	need cc gcc libc6-dev
 	need mosquitto mosquitto
 	need promtool prometheus
+	need debootstrap debootstrap debian-archive-keyring
+	need systemd-nspawn systemd-container
 	$(PYTHON) -c 'import ensurepip' 2> /dev/null || packages+=(python3-venv)
 	if [ "$${#packages[@]}" = 0 ]; then exit; fi
 	install="apt-get install --yes --no-install-recommends $${packages[*]}"

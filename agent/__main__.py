@@ -1,4 +1,4 @@
-"""`rigshift-agent`: run, check-config, status, telemetry.
+"""`rigshift-agent`: run, check-config, status, telemetry, logs.
 
 Exit codes: 0 ok, 1 failed, 2 bad input.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib.metadata
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("--once", action="store_true", required=True, help="look once")
     look.add_argument("--json", action="store_true")
     look.set_defaults(verb=_telemetry)
+    log = verbs.add_parser("logs", parents=[common, config], help="what a workload wrote")
+    log.add_argument("workload", nargs="?", metavar="GROUP/WORKLOAD", help="none: the agent itself")
+    log.add_argument("--lines", type=int, default=50, help="the newest so many (50)")
+    log.add_argument("--follow", action="store_true", help="go on with what is written next")
+    log.set_defaults(verb=_logs)
     return parser
 
 
@@ -102,6 +108,16 @@ def _status(options: argparse.Namespace) -> int:
         for rejection in state.rejected:
             print(f"  not again before a new assignment: {rejection.workload}: {rejection.reason}")
     return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    """Becomes the program that shows it."""
+    command = service.log_command(settings.load(options.config), options.workload)
+    command += [f"--lines={options.lines}", *(["--follow"] if options.follow else [])]
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        raise ConfigError(f"{command[0]}: {error.strerror}") from error
 
 
 def _telemetry(options: argparse.Namespace) -> int:

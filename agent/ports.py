@@ -60,7 +60,11 @@ class Driver(Protocol):
         """Start it, once. Raises `DriverError`; something may run even then."""
 
     async def alive(self, workload: Workload) -> bool:
-        """Whether any process of it runs, whoever started it."""
+        """Whether any process of it runs, whoever started it.
+
+        Raises:
+            DriverError: That cannot be told now; neither answer would be safe.
+        """
 
     async def stop(self, workload: Workload, grace_s: float) -> None:
         """Ask it to end, insist after `grace_s` seconds; returns when no process is left.
@@ -93,11 +97,14 @@ class Drainable(Protocol):
 class Launcher(Protocol):
     """Starts, finds and ends the processes of a workload, by the workload's key."""
 
+    async def prepare(self, workload: Workload) -> None:
+        """Check that there is something to start. Raises `DriverError`."""
+
     async def start(self, workload: Workload) -> None:
-        """Start its command so that it outlives the agent. Raises `DriverError`."""
+        """Start it so that it outlives the agent. Raises `DriverError`."""
 
     async def alive(self, workload: Workload) -> bool:
-        """Whether any of its processes runs."""
+        """Whether any of its processes runs. Raises `DriverError` when that cannot be told."""
 
     async def stop(self, workload: Workload, grace_s: float) -> None:
         """TERM, after `grace_s` KILL; returns when none is left. Raises `DriverError`."""

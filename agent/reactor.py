@@ -20,7 +20,7 @@ from agent.core.model import (
     Watch,
 )
 from agent.performer import Performer
-from agent.ports import Journal, JournalError
+from agent.ports import DriverError, Journal, JournalError
 from wire import logs
 from wire.model import Outcome, Phase
 
@@ -32,6 +32,9 @@ What an effect came to is never dropped: nobody would say it again.
 
 JOURNAL_RETRY_S = 2.0
 """After a refused journal line; a full disk does not empty itself faster."""
+
+LOOK_RETRY_S = 2.0
+"""After whoever runs the workloads could not be asked; it may be starting itself."""
 
 WATCH_RETRY_S = 5.0
 """After a driver crashed while it watched a workload that may well go on."""
@@ -55,7 +58,9 @@ class Reactor:
         self.resumed = False
         """Whether `state` is true yet; until then nobody may be told of it."""
         self.fault = ""
-        """Why the newest state could not be made durable; empty when it was."""
+        """Why it cannot take up its work, or make its newest state durable; empty when it can."""
+        self.handled = 0
+        """Events seen through so far."""
         self.on_outcome: Callable[[str, Outcome], None] = _unheard
         """Told of every assignment that ends, with the group."""
         self._rules = rules
@@ -68,6 +73,16 @@ class Reactor:
         """The controller's words that the journal refused and that will be tried again."""
         self._effect: asyncio.Task[None] | None = None
         self._log = logs.get("reactor", group=group)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has taken up its work, or says in `fault` why it cannot yet."""
+        return self.resumed or bool(self.fault)
+
+    @property
+    def waiting(self) -> int:
+        """Events that nothing but the reactor itself keeps from being handled."""
+        return self._queue.qsize() if self.resumed else 0
 
     def post(self, event: Event) -> None:
         """Tell the group a fact; never blocks."""
@@ -82,12 +97,13 @@ class Reactor:
             await self._resume()
             while True:
                 await self._handle(await self._queue.get())
+                self.handled += 1
         finally:
             await self._cancel_effect()
 
     async def _resume(self) -> None:
         before = self._journal.load() or State()
-        alive = await self._performer.alive()
+        alive = await self._look()
         after = recovery.resume(before, alive, self._rules, self._clock())
         while not self._journaled(after):  # noqa: ASYNC110 - disks send no events
             await asyncio.sleep(JOURNAL_RETRY_S)
@@ -95,6 +111,15 @@ class Reactor:
         self.state, self.resumed = after, True
         self._changed()
         self._perform()
+
+    async def _look(self) -> frozenset[str]:
+        """What runs; asked until it is told, for a guess could put two workloads on one GPU."""
+        while True:
+            try:
+                return await self._performer.alive()
+            except DriverError as error:
+                self._complain(f"cannot tell what runs: {error}")
+            await asyncio.sleep(LOOK_RETRY_S)
 
     async def _handle(self, event: Event) -> None:
         before = self.state
@@ -127,10 +152,7 @@ class Reactor:
         try:
             self._journal.append(state)
         except JournalError as error:
-            if str(error) != self.fault:
-                self._log.error("journal refused", error=str(error), phase=state.phase)
-            self.fault = str(error)
-            self._changed()
+            self._complain(f"journal: {error}")
             return False
         self.fault = ""
         return True
@@ -144,6 +166,12 @@ class Reactor:
                 self._perform(pause_s=JOURNAL_RETRY_S)
             case Assigned() | Acknowledged():
                 self._defer(event)
+
+    def _complain(self, fault: str) -> None:
+        if fault != self.fault:
+            self._log.error("held up", error=fault, phase=self.state.phase)
+        self.fault = fault
+        self._changed()
 
     def _defer(self, event: Event) -> None:
         """Try again later, once however often the same is said meanwhile."""

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import os
 import random
 import signal
 import stat
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent import host as hosts
+from agent.drivers.launchers import Launchers
 from agent.drivers.process import ProcessLauncher
 from agent.drivers.registry import drivers
 from agent.gpu.untuned import Untuned
@@ -32,11 +34,15 @@ from agent.metrics import (
 )
 from agent.rig import Equipment, Rig
 from agent.settings import Settings
+from agent.systemd import ServiceManager, Supervision
 from agent.telemetry import Telemetry
 from agent.uplink import Identity
 from wire import codec, logs, messages, model, mqtt, statedir, zeromq
 from wire.configfile import ConfigError
 from wire.transport import AgentLink
+
+AGENT_UNIT = "rigshift-agent.service"
+"""As deploy/systemd ships it."""
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -87,7 +93,7 @@ async def _run(settings: Settings, who: Identity) -> None:
 
 def check(settings: Settings) -> None:
     """What only this program can tell of the settings. Raises `ConfigError`."""
-    known = drivers(ProcessLauncher(settings.state_dir))
+    known = drivers(Launchers(settings.state_dir))
     for group in settings.groups:
         for workload in group.workloads:
             if workload.driver not in known:
@@ -95,6 +101,30 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
                 )
+            if not workload.command and not workload.unit:
+                raise ConfigError(
+                    f"group {group.name}: workload {workload.name}: has neither `command` nor "
+                    "`unit`; name the program to run, or the systemd unit to start"
+                )
+
+
+def log_command(settings: Settings, name: str | None) -> list[str]:
+    """The command that shows what `GROUP/WORKLOAD` wrote; without a name, what the agent wrote.
+
+    Raises:
+        ConfigError: The rig's file lists no such workload.
+    """
+    if name is None:
+        return ["journalctl", f"--unit={AGENT_UNIT}"]
+    group, _, wanted = name.partition("/")
+    try:
+        workload = settings.workload(group, wanted)
+    except KeyError:
+        known = [f"{g.name}/{w.name}" for g in settings.groups for w in g.workloads]
+        raise ConfigError(f"no workload {name}; there are {', '.join(known)}") from None
+    if workload.unit:
+        return ["journalctl", f"--unit={workload.unit}"]
+    return ["tail", str(ProcessLauncher(settings.state_dir).log(workload))]
 
 
 class _Agent:
@@ -109,6 +139,7 @@ class _Agent:
             rig_time_s=rig_clock,
             workloads=self._readings,
         )
+        self._launchers = Launchers(settings.state_dir)
         self._who = who
         self._rig = Rig(
             settings,
@@ -118,13 +149,14 @@ class _Agent:
                 journals={
                     g.name: FileJournal(journal_path(settings, g.name)) for g in settings.groups
                 },
-                drivers=drivers(ProcessLauncher(settings.state_dir)),
+                drivers=drivers(self._launchers),
                 probe=self._telemetry,
                 tuner=Untuned(),
                 sampler=self._telemetry,
                 rng=random.Random(),
             ),
         )
+        self._supervision = Supervision(ServiceManager(os.environ), self._rig.reactors)
         self._record = SwitchRecord()
         self._rig.on_outcome(self._record.add)
         self._metrics = MetricsServer(
@@ -144,10 +176,16 @@ class _Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._telemetry.run(), name="telemetry")
             tasks.create_task(self._rig.run(), name="rig")
+            tasks.create_task(self._supervision.run(), name="supervision")
+
+    def stopping(self) -> None:
+        """Say that it was told to stop."""
+        self._supervision.stopping()
 
     def close(self) -> None:
-        """Let go of the port."""
+        """Let go of the port and of what was started."""
         self._metrics.close()
+        self._launchers.close()
 
     def _ready(self) -> bool:
         """The controller has spoken once, and GPUs were seen, or it is known why not."""
@@ -240,7 +278,11 @@ async def _until_stopped(agent: _Agent) -> None:
     """Work until a signal comes, then leave in order."""
     work = asyncio.create_task(agent.run(), name="agent")
     loop = asyncio.get_running_loop()
-    stop: Callable[[], bool] = work.cancel
+
+    def stop() -> None:
+        agent.stopping()
+        work.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     log = logs.get("agent")

@@ -24,6 +24,9 @@ GROUPS_MAX = 64
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names go into file names, topics and labels."""
 
+UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.service")
+"""Name of a service unit, or of an instance of a template; never a bare template."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZeroMqSettings:
@@ -206,6 +209,7 @@ def _problems(settings: Settings) -> Iterator[str]:
     yield from _number_problems(settings)
     yield from _repeats("groups: name", [group.name for group in settings.groups])
     yield from _repeats("groups: GPU", [gpu for group in settings.groups for gpu in group.gpus])
+    yield from _repeats("groups: unit", [w.unit for g in settings.groups for w in g.workloads])
     for name in [settings.rig, *(group.name for group in settings.groups)]:
         if not NAME.fullmatch(name):
             yield f"name {name!r}: use letters, digits, `-` and `_`, 1 to 64 of them"
@@ -255,6 +259,7 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
         yield f"{where}: restarts_max: must be 0 or more, not {group.restarts_max}"
     for workload in group.workloads:
         yield from _workload_problems(f"{where}: workload {workload.name}", workload)
+        yield from _unit_problems(f"{where}: workload {workload.name}", workload)
     if group.offline is Offline.SAFE and group.safe_workload not in names:
         yield f"{where}: `offline: safe` needs `safe_workload`, one of {', '.join(names) or 'none'}"
     for name in names:
@@ -275,5 +280,18 @@ def _workload_problems(where: str, workload: Workload) -> Iterator[str]:
         yield f"{where}: readiness.hold_s: must be 0 or more and below `deadlines.probe_s`"
 
 
+def _unit_problems(where: str, workload: Workload) -> Iterator[str]:
+    if not workload.unit:
+        return
+    if workload.command:
+        yield f"{where}: has both `command` and `unit`; keep one of them"
+    if workload.environment:
+        yield f"{where}: `environment` is for `command`; write Environment= into {workload.unit}"
+    if not UNIT.fullmatch(workload.unit):
+        yield f"{where}: unit {workload.unit!r}: name a service, such as `my-miner.service`"
+
+
 def _repeats(what: str, values: list[str]) -> Iterator[str]:
-    yield from (f"{what} {value!r} stands twice" for value, n in Counter(values).items() if n > 1)
+    """Values that stand more than once; empty ones name nothing."""
+    counts = Counter(filter(None, values))
+    yield from (f"{what} {value!r} stands twice" for value, n in counts.items() if n > 1)

@@ -261,7 +261,7 @@ def _outcomes(reactor: Reactor) -> tuple[model.Outcome, ...]:
 
 def _status(reactor: Reactor) -> model.GroupStatus:
     state = reactor.state
-    reason = f"{state.reason} (journal: {reactor.fault})" if reactor.fault else state.reason
+    reason = f"{state.reason} ({reactor.fault})" if reactor.fault else state.reason
     return model.GroupStatus(
         group=reactor.group,
         phase=state.phase,

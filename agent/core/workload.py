@@ -62,8 +62,10 @@ class Workload:
     """Filled in from the group it stands under: UUIDs."""
     command: tuple[str, ...] = ()
     """Program and arguments; no shell. `{gpus}` stands for the UUIDs joined by commas."""
+    unit: str = ""
+    """Instead of `command`: an installed systemd unit, such as `my-miner.service`."""
     environment: dict[str, str] = field(default_factory=dict)
-    """Added to a minimal environment; `CUDA_VISIBLE_DEVICES` is set by the agent."""
+    """For `command`: added to a minimal environment; the agent sets `CUDA_VISIBLE_DEVICES`."""
     api_url: str = ""
     """Base URL of its own API, on loopback: `http://127.0.0.1:PORT`, or `tcp://…` where so made."""
     api_token: str = ""

@@ -24,10 +24,11 @@ class LaunchedDriver:
         self._launcher = launcher
 
     async def prepare(self, workload: Workload) -> None:
-        """Check the program and the API's port. Raises `DriverError`."""
-        command.arguments(workload)
+        """Check the program or unit, and the API's port. Raises `DriverError`."""
+        await self._launcher.prepare(workload)
         api = self._endpoint(workload)
-        if api is not None:
+        # Whose port it is cannot be told of another user's processes, so not of a unit's either.
+        if api is not None and not workload.unit:
             await self._require_free(api.port, "api_url", workload)
 
     async def start(self, workload: Workload) -> None:

@@ -50,6 +50,11 @@ def last_line(path: Path) -> str:
             tail = file.read(TAIL_BYTES_MAX).decode(errors="replace")
     except OSError:
         return ""
+    return clean(tail)
+
+
+def clean(tail: str) -> str:
+    """The last line of `tail` that is not blank, fit for a report; empty when there is none."""
     lines = (_UNPRINTABLE.sub("", line).strip() for line in reversed(tail.splitlines()))
     return next((line[:LINE_CHARS_MAX] for line in lines if line), "")
 

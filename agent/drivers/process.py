@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.workload import Workload
-from agent.drivers import command, family, logfile, proc, record
+from agent.drivers import command, ending, family, logfile, proc, record
 from agent.drivers.proc import Process
 from agent.drivers.record import Record
 from agent.ports import DriverError
@@ -65,6 +65,10 @@ class ProcessLauncher:
         """Let go of what was started; it goes on. Calling it twice is harmless."""
         for key in list(self._children):
             self._release(key)
+
+    async def prepare(self, workload: Workload) -> None:
+        """Check that its program is there. Raises `DriverError`."""
+        command.arguments(workload)
 
     async def start(self, workload: Workload) -> None:
         """Start its command unless any of its processes runs. Raises `DriverError`."""
@@ -164,13 +168,13 @@ class ProcessLauncher:
 
     def _make_room(self, workload: Workload) -> None:
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        logfile.rotate(self._log(workload))
+        logfile.rotate(self.log(workload))
         # An older record must not name the main process of what is started now.
         self._record(workload).unlink(missing_ok=True)
         self._reap(workload.key)
 
     def _spawn(self, workload: Workload, arguments: list[str], environment: dict[str, str]) -> int:
-        log = str(self._log(workload))
+        log = str(self.log(workload))
         return os.posix_spawn(
             arguments[0],
             arguments,
@@ -216,7 +220,7 @@ class ProcessLauncher:
             self._release(key)
             return
         if pid:
-            self._endings[key] = _describe(os.waitstatus_to_exitcode(status))
+            self._endings[key] = ending.of_process(os.waitstatus_to_exitcode(status))
             self._release(key)
 
     def _release(self, key: str) -> None:
@@ -227,25 +231,18 @@ class ProcessLauncher:
 
     def _ending(self, workload: Workload) -> str:
         self._reap(workload.key)
-        ending = self._endings.get(workload.key, "ended; its exit status went to another process")
-        line = logfile.last_line(self._log(workload))
-        return f"{ending}; last log line: {line}" if line else ending
+        how = self._endings.get(workload.key, "ended; its exit status went to another process")
+        line = logfile.last_line(self.log(workload))
+        return f"{how}; last log line: {line}" if line else how
 
     def _trim_log(self, workload: Workload) -> None:
         # A full disk must not end the watch over a workload that runs.
         with suppress(OSError):
-            logfile.trim(self._log(workload))
+            logfile.trim(self.log(workload))
 
     def _record(self, workload: Workload) -> Path:
         return self._dir / f"{workload.key}.json"
 
-    def _log(self, workload: Workload) -> Path:
+    def log(self, workload: Workload) -> Path:
+        """Where its output goes."""
         return self._dir / f"{workload.key}.log"
-
-
-def _describe(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    number = -exit_code
-    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    return f"ended by {name}"

@@ -124,8 +124,7 @@ def test_a_second_agent_keeps_off_the_first_ones_state(desk: Desk) -> None:
 
 
 def test_a_profile_that_nobody_knows_is_bad_input(desk: Desk) -> None:
-    workload = {"name": "etc", "kind": "mining", "driver": "xmrig", "profile": "fast"}
-    desk.write(groups=[{"name": "g0", "gpus": ["GPU-0"], "workloads": [workload]}])
+    desk.write(groups=[group(workloads=[etc(profile="fast")])])
     code, _, err = desk.says("check-config")
     assert code == 2
     assert "profile 'fast' is unknown; use `neutral`" in err

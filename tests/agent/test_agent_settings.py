@@ -24,7 +24,8 @@ ZEROMQ = {
 
 
 def etc(**changes: Any) -> dict[str, Any]:
-    return {"name": "etc", "kind": "mining", "driver": "xmrig", "power_w": 900.0, **changes}
+    usual = {"name": "etc", "kind": "mining", "driver": "xmrig", "power_w": 900.0}
+    return {**usual, "command": ["/opt/miner"], **changes}
 
 
 def group(**changes: Any) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def test_nothing_is_performed_that_the_journal_refuses() -> None:
             bench.assign("etc")
             await asyncio.sleep(60.0)
             assert (bench.phase, bench.alive()) == (Phase.IDLE, ())
-            assert bench.reactor.fault == FULL
+            assert bench.reactor.fault == f"journal: {FULL}"
             bench.journal.refusal = None
             await asyncio.sleep(JOURNAL_RETRY_S)
             await bench.reach(Phase.RUNNING)

@@ -20,6 +20,9 @@ class SaysItRuns:
 
     runs: bool = True
 
+    async def prepare(self, workload: Workload) -> None:
+        """There is always something to start."""
+
     async def start(self, workload: Workload) -> None:
         self.runs = True
 

@@ -49,7 +49,12 @@ class ApiSource:
         return endpoint(workload, self._miner.scheme)
 
     def check(self, workload: Workload) -> None:
-        """Look through the command line. Raises `DriverError` with everything that is wrong."""
+        """Look through the command line. Raises `DriverError` with everything that is wrong.
+
+        The command line of a systemd unit is the unit's own.
+        """
+        if workload.unit:
+            return
         port = self.endpoint(workload).port
         problems = list(flags.problems(workload.command, self._miner.flags, port))
         if problems:

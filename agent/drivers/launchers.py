@@ -1,0 +1,47 @@
+"""The launcher that each workload asks for: a systemd unit or a plain process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.core.workload import Workload
+from agent.drivers.bus import SystemdBus
+from agent.drivers.process import ProcessLauncher
+from agent.drivers.units import UnitLauncher
+from agent.ports import Launcher
+
+
+class Launchers:
+    """One launcher that hands each workload to its own kind of launcher."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._processes = ProcessLauncher(state_dir)
+        self._units = UnitLauncher(SystemdBus())
+
+    def close(self) -> None:
+        """Let go of everything that was started; it goes on."""
+        self._processes.close()
+        self._units.close()
+
+    async def prepare(self, workload: Workload) -> None:
+        """See `Launcher`."""
+        await self._of(workload).prepare(workload)
+
+    async def start(self, workload: Workload) -> None:
+        """See `Launcher`."""
+        await self._of(workload).start(workload)
+
+    async def alive(self, workload: Workload) -> bool:
+        """See `Launcher`."""
+        return await self._of(workload).alive(workload)
+
+    async def stop(self, workload: Workload, grace_s: float) -> None:
+        """See `Launcher`."""
+        await self._of(workload).stop(workload, grace_s)
+
+    async def exited(self, workload: Workload) -> str:
+        """See `Launcher`."""
+        return await self._of(workload).exited(workload)
+
+    def _of(self, workload: Workload) -> Launcher:
+        return self._units if workload.unit else self._processes
