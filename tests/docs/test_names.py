@@ -12,7 +12,7 @@ from tests.docs.repository import ROOT
 DOCUMENTS = [str(path.relative_to(ROOT)) for path in repository.files(".md")]
 FOLDERS = ("agent", "benchmarks", "controller", "deploy", "docs", "requirements", "tests", "wire")
 
-PATH = re.compile(rf"(?<![\w.@/-])(?:{'|'.join(FOLDERS)})/[\w./-]+")
+PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w.@/-]+")
 TEST = re.compile(r"(?<![\w.])test_\w+")
 DEFINED = re.compile(r"^def (test_\w+)", re.MULTILINE)
 
