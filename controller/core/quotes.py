@@ -116,6 +116,8 @@ def quotes(book: Book, rules: Mapping[str, QuoteRules], now: float) -> dict[str,
 
 def _turn(page: Page, rule: QuoteRules, words: list[Observation], now: float) -> Page:
     """The page after this tick."""
+    if not words and _stands(page, rule, now):
+        return page
     readings = {reading.source: reading for reading in page.readings}
     for word in sorted(words, key=lambda word: _order(word, rule)):
         if word.source in readings or len(readings) < SOURCES_MAX:
@@ -124,6 +126,23 @@ def _turn(page: Page, rule: QuoteRules, words: list[Observation], now: float) ->
     level = page.levels[-1].value if page.levels else None
     doubted = tuple(_doubted(readings[source], rule, level, now) for source in sorted(readings))
     return _levelled(replace(page, readings=doubted), rule, now)
+
+
+def _stands(page: Page, rule: QuoteRules, now: float) -> bool:
+    """Whether silence leaves a page as it is: its only source counts, as it did before.
+
+    What the whole of `_turn` would come to, for the usual page and most ticks.
+    """
+    if len(page.readings) != 1 or not page.levels:
+        return False
+    (reading,) = page.readings
+    return (
+        reading.doubted_since is None
+        and not reading.fault
+        and (reading.at, reading.heard_at) == (page.agreed_at, page.heard_at)
+        and 0.0 <= now - reading.at <= rule.stale_after_s
+        and reading.value == page.levels[-1].value
+    )
 
 
 def _order(word: Observation, rule: QuoteRules) -> tuple[float, float]:

@@ -11,7 +11,10 @@ from wire import codec, messages
 from wire.model import Assignment
 from wire.signing import KEY_BYTES, SIGNATURE_BYTES, Signer
 
-LEAP = 50
+LEASE_S = 5.0
+"""Shorter than the controller's own, so that it renews nothing that the controller would not."""
+
+LEAP = 20
 """How many generations an attacker skips."""
 
 THIEF = "thief"
@@ -110,6 +113,6 @@ class Attacker:
         )
         if genuine:
             self._tell(rig, assignment)
-        order = messages.Order((assignment,), read.ttl_s)
+        order = messages.Order((assignment,), LEASE_S)
         down = messages.Down(rig, read.boot_id, read.rig_time_s, read.ttl_s, order)
         return codec.encode_down(down, signer)

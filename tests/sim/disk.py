@@ -38,6 +38,8 @@ class SimDisk:
         """Why nothing can be written; none: there is room."""
         self.fuse: int | None = None
         """So many more operations, then the process dies in the midst of one."""
+        self.dies_renaming = False
+        """It dies right after the next file was replaced."""
         self._names: dict[str, _Node] = {}
         self._synced_names: dict[str, _Node] = {}
 
@@ -58,12 +60,13 @@ class SimDisk:
         self._names, self._synced_names = names, dict(names)
 
     def rot(self, rng: random.Random) -> bool:
-        """Flip one bit of a file; whether there was one."""
+        """Flip one bit of a file, as often as not in its newest line; whether there was one."""
         nodes = [node for _, node in sorted(self._names.items()) if node.data]
         if not nodes:
             return False
         node = rng.choice(nodes)
-        node.data[rng.randrange(len(node.data))] ^= 1 << rng.randrange(8)
+        newest = node.data.rfind(b"\n", 0, -1) + 1
+        node.data[rng.randrange(rng.choice((0, newest)), len(node.data))] ^= 1 << rng.randrange(8)
         node.synced = bytes(node.data)
         return True
 
@@ -96,7 +99,8 @@ class SimDisk:
         if data == node.synced:
             return data
         if data.startswith(node.synced):
-            return data[: rng.randint(len(node.synced), len(data))]
+            least, most = len(node.synced), len(data)
+            return data[: rng.choice((least, rng.randint(least, most), most))]
         return rng.choice((data, node.synced))
 
 
@@ -143,6 +147,8 @@ class SimPath:
         """See `Path`: at once and whole, but safe only when the directory is synced."""
         self.disk.begin()
         self.disk._names[target.name] = self.disk._names.pop(self.name)
+        if self.disk.dies_renaming:
+            self.disk.dies_renaming, self.disk.fuse = False, 1
 
 
 class SimFile:
@@ -222,10 +228,10 @@ class SimOs:
 
 @contextmanager
 def mounted() -> Iterator[None]:
-    """The journal writes to simulated disks, and compacts early enough for that to happen."""
-    kept = journal.os, journal.COMPACT_LINES
-    journal.os, journal.COMPACT_LINES = SimOs(), 12  # type: ignore[assignment]
+    """The journal writes to simulated disks."""
+    kept = journal.__dict__["os"]
+    journal.__dict__["os"] = SimOs()
     try:
         yield
     finally:
-        journal.os, journal.COMPACT_LINES = kept
+        journal.__dict__["os"] = kept

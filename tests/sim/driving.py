@@ -5,24 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from agent.core.workload import Workload
 from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
 from agent.ports import Readiness
-from tests.sim import checks
-from tests.sim.checks import Witness
+from tests.sim.checks import rig as checks
+from tests.sim.gpus import Life
 from tests.sim.journals import SimJournal
-
-
-class Life(Protocol):
-    """The agent process that a driver belongs to."""
-
-    dead: bool
-    """It was killed; what is left of it must do nothing more."""
-
-    def verb_kills(self) -> bool:
-        """Whether it is killed right here; if so, it is dead now."""
+from tests.sim.witness import Witness
 
 
 class CheckedDriver(ScriptedDriver):

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from agent.core.model import Offline
 
-CALM_S = 60.0
+CALM_S = 30.0
 """From here on nothing goes wrong any more, virtual seconds."""
 
 CONTROLLER = "controller"
@@ -59,6 +59,7 @@ class Fault(StrEnum):
     EXIT = "exit"
     """Whatever the rig runs ends by itself."""
     HOT = "hot"
+    """The first GPU is in danger; at times the disk is full as long, and then the agent dies."""
     BLIND = "blind"
     """The first GPU cannot be looked at."""
     STUCK = "stuck"
@@ -68,7 +69,8 @@ class Fault(StrEnum):
     TUNER_STUCK = "tuner_stuck"
     """Setting the GPUs never ends."""
     VERB_DEATH = "verb_death"
-    """The agent is killed right after a driver has done what it was asked, before saying so."""
+    """The agent dies right after a driver or tuner has done what it was asked, before saying so,
+    at times with the whole machine."""
     # Surroundings.
     CLOCK_STEP = "clock_step"
     """The controller's wall clock jumps by an hour, and later back."""
@@ -105,9 +107,9 @@ ODDS: dict[Fault, _Odds] = {
     Fault.KILL: _Odds(4, controller=True),
     Fault.UPGRADE: _Odds(1),
     Fault.REBOOT: _Odds(2),
-    Fault.BACKUP: _Odds(1, one_in=8),
-    Fault.DEAF: _Odds(1, 45.0),
-    Fault.MUTE: _Odds(1, 45.0),
+    Fault.BACKUP: _Odds(1, one_in=5),
+    Fault.DEAF: _Odds(1, 25.0),
+    Fault.MUTE: _Odds(1, 25.0),
     Fault.REPLAY_DOWN: _Odds(3),
     Fault.REPLAY_UP: _Odds(3),
     Fault.ASTRAY: _Odds(1),
@@ -116,41 +118,41 @@ ODDS: dict[Fault, _Odds] = {
     Fault.IMPERSONATED: _Odds(1),
     Fault.GARBAGE: _Odds(1),
     Fault.STOLEN: _Odds(1, one_in=4),
-    Fault.DISK_FULL: _Odds(2, 20.0, controller=True),
+    Fault.DISK_FULL: _Odds(2, 12.0, controller=True),
     Fault.DISK_DEATH: _Odds(2),
-    Fault.DISK_ROT: _Odds(1, one_in=8),
-    Fault.DISK_LOST: _Odds(1, one_in=8),
+    Fault.DISK_ROT: _Odds(1, one_in=3),
+    Fault.DISK_LOST: _Odds(1, one_in=3),
     Fault.EXIT: _Odds(3),
-    Fault.HOT: _Odds(1, 30.0),
-    Fault.BLIND: _Odds(1, 20.0),
-    Fault.STUCK: _Odds(1, 20.0),
-    Fault.UNTUNED: _Odds(1, 15.0),
-    Fault.TUNER_STUCK: _Odds(1, 15.0),
-    Fault.VERB_DEATH: _Odds(1),
-    Fault.CLOCK_STEP: _Odds(1, 15.0),
-    Fault.FEED_DOWN: _Odds(1, 50.0),
+    Fault.HOT: _Odds(2, 20.0),
+    Fault.BLIND: _Odds(2, 12.0),
+    Fault.STUCK: _Odds(1, 12.0),
+    Fault.UNTUNED: _Odds(1, 10.0),
+    Fault.TUNER_STUCK: _Odds(1, 10.0),
+    Fault.VERB_DEATH: _Odds(2),
+    Fault.CLOCK_STEP: _Odds(2, 10.0),
+    Fault.FEED_DOWN: _Odds(1, 30.0),
     Fault.OPERATOR: _Odds(2),
 }
 
 MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
     {},
-    {"ready_s": 8.0},
+    {"ready_s": 4.0},
     {"never_ready": True},
     {"prepare_fails": True},
-    {"prepare_s": 20.0},
+    {"prepare_s": 10.0},
     {"start_fails": True},
-    {"start_s": 20.0},
+    {"start_s": 8.0},
     {"half_start": True},
     {"probe_fails": True},
-    {"exit_after_s": 12.0},
-    {"exit_after_s": 3.0},
-    {"stop_s": 5.0},
+    {"exit_after_s": 8.0},
+    {"exit_after_s": 2.5},
+    {"stop_s": 2.0},
     {"ignores_term": True},
     {"stop_hangs": True},
-    {"keeps_memory_s": 6.0},
+    {"keeps_memory_s": 3.0},
     {"keeps_memory": True},
     {"drain_hangs": True},
-    {"drain_s": 4.0},
+    {"drain_s": 2.0},
 )
 """What a workload may do wrong until `CALM_S`, see `agent.drivers.script`."""
 
@@ -202,7 +204,7 @@ def draw(seed: int) -> Schedule:
             for name in names
         },
         offline={name: rng.choice(list(Offline)) for name in names},
-        price_interval_s=rng.choice((6.0, 15.0, 40.0)),
+        price_interval_s=rng.choice((4.0, 10.0, 25.0)),
     )
 
 

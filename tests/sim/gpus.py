@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from agent.core.workload import Workload
 from agent.drivers.script import Script
 from agent.drivers.scripted import ScriptedWorld
 from agent.ports import Occupancy, TuneError
-from tests.sim import checks
-from tests.sim.checks import Witness
+from tests.sim.checks import rig as checks
+from tests.sim.witness import Witness
 from wire import model
 
 FLOOR_BYTES = 1024**3
 """A GPU that holds less counts as given back."""
 
+LOOKS_MAX = 8
+"""Looks at a GPU that are remembered; few are needed."""
+
 NEUTRAL = "neutral"
 COOL_C, HOT_C = 60.0, 99.0
+
+
+class Life(Protocol):
+    """The agent process that a tuner or driver works for."""
+
+    dead: bool
+    """It was killed; what is left of it must do nothing more."""
+
+    def verb_kills(self) -> bool:
+        """Whether it is killed right here; if so, it is dead now."""
 
 
 class SimTuner:
     """Settings of all GPUs of one machine. They outlive an agent, not a reboot."""
 
-    def __init__(self, witness: Witness) -> None:
+    def __init__(self, life: Life, witness: Witness) -> None:
         self.refusal = ""
-        self.stuck = asyncio.Event()
-        """Set: every call ends; not set: none does."""
-        self.stuck.set()
+        self.stuck = False
+        """No call that begins now will ever end."""
         self._shown: dict[str, str] = {}
+        self._life = life
         self._witness = witness
 
     def shown(self, gpu: str) -> str:
@@ -45,17 +60,24 @@ class SimTuner:
         for gpu in gpus:
             self._witness(checks.neutral_before_tuning(gpu, self.shown(gpu), NEUTRAL))
             self._shown[gpu] = profile
+        await self._survived()
 
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         """See `agent.ports.Tuner`."""
         await self._try()
         for gpu in gpus:
             self._shown[gpu] = NEUTRAL
+        await self._survived()
 
     async def _try(self) -> None:
-        await self.stuck.wait()
+        if self.stuck or self._life.dead:
+            await asyncio.Future()
         if self.refusal:
             raise TuneError(self.refusal)
+
+    async def _survived(self) -> None:
+        if self._life.verb_kills():
+            await asyncio.Future()
 
 
 class CheckedWorld(ScriptedWorld):
@@ -78,6 +100,14 @@ class CheckedWorld(ScriptedWorld):
         for gpu in workload.gpus:
             self._witness(checks.exclusive(gpu, self.alive_on(gpu)))
 
+    def stoppable_on(self, gpu: str) -> frozenset[str]:
+        """Keys of the workloads on this GPU that a KILL would end."""
+        return frozenset(
+            life.key
+            for life in self._alive.values()
+            if gpu in life.gpus and not life.script.stop_hangs
+        )
+
     def clean(self) -> None:
         """Somebody mends the machine: no memory is held by nobody, no process is stuck."""
         self._residue.clear()
@@ -93,26 +123,28 @@ class Eyes:
     ) -> None:
         self.hot_since_s: float | None = None
         """Since when the first GPU is too hot."""
-        self.stuck = asyncio.Event()
-        """Set: every look ends; not set: none does."""
-        self.stuck.set()
+        self.stuck = False
+        """No look that begins now will ever end."""
         self._world = world
-        self._gpus = gpus
+        self._cool = tuple(model.GpuReading(uuid, temperature_c=COOL_C) for uuid in gpus)
+        self._hot = (model.GpuReading(gpus[0], temperature_c=HOT_C), *self._cool[1:])
         self._now = now
+        self._empty_s: dict[str, deque[float]] = {gpu: deque(maxlen=LOOKS_MAX) for gpu in gpus}
 
     def latest(self) -> model.Sample:
         """See `agent.ports.Sampler`."""
-        first = COOL_C if self.hot_since_s is None else HOT_C
-        return model.Sample(
-            at_s=self._now(),
-            ok=True,
-            gpus=tuple(
-                model.GpuReading(uuid, temperature_c=COOL_C if position else first)
-                for position, uuid in enumerate(self._gpus)
-            ),
-        )
+        gpus = self._cool if self.hot_since_s is None else self._hot
+        return model.Sample(at_s=self._now(), ok=True, gpus=gpus)
 
     async def occupancy(self, gpus: tuple[str, ...]) -> Occupancy | None:
         """See `agent.ports.GpuProbe`."""
-        await self.stuck.wait()
-        return await self._world.occupancy(gpus)
+        if self.stuck:
+            await asyncio.Future()
+        look = await self._world.occupancy(gpus)
+        if look is not None and not look.pids and look.memory_used_max_bytes <= FLOOR_BYTES:
+            self._empty_s[gpus[0]].append(self._now())
+        return look
+
+    def empty_looks(self, gpu: str, since_s: float) -> int:
+        """How often the agent was shown that this GPU is empty."""
+        return sum(at >= since_s for at in self._empty_s[gpu])

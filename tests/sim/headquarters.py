@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from controller import sessions
 from controller.core import planner
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
 from controller.core.standing import holds_in_force
@@ -13,67 +14,27 @@ from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
-from controller.sessions import TTL_S, Sessions
-from tests.sim import checks
-from tests.sim.checks import Witness
-from tests.sim.faults import Schedule
+from tests.sim.checks import controller as checks
+from tests.sim.faults import CALM_S, Schedule
+from tests.sim.hardware import now_s
 from tests.sim.ledger import RETRY_FAILED_S, SimStore
+from tests.sim.listening import CheckedSessions
 from tests.sim.market import BANDS, EPOCH, FARM, POLICY, RULES, STALE_AFTER_S, SWITCHES_MAX, SimFeed
-from tests.sim.network import Letter, SimNetwork
+from tests.sim.network import SimNetwork
 from tests.sim.trace import Trace
-from wire import messages
+from tests.sim.witness import Witness
 from wire.signing import Signer
-from wire.transport import Received
 
-LEASE_S = 18.0
-TICK_S = 5.0
-HOLD_S = 20.0
+LEASE_S = 9.0
+TICK_S = 8.0
+OFFLINE_AFTER_S = 10.0
+POLL_S = 4.0
+HOLD_S = 12.0
 """How long an operator's whim lasts."""
 
-AWAY_S_MAX = 30.0
+SOON_S = 0.2
+AWAY_S_MAX = 15.0
 """Longest absence of a controller that died."""
-
-
-class CheckedSessions(Sessions):
-    """Sessions that must not be taken in by any letter."""
-
-    def __init__(
-        self, network: SimNetwork, signer: Signer, clock: Callable[[], float], witness: Witness
-    ) -> None:
-        super().__init__(network.fleet_link(), signer, clock)
-        self._now = clock
-        self._witness = witness
-        self._newest: dict[str, Letter] = {}
-
-    def accept(self, received: Received) -> messages.UpBody | None:
-        """See `Sessions`."""
-        heard = self._heard_before(received.rig)
-        news = super().accept(received)
-        letter = received.frame
-        if news is None or not isinstance(letter, Letter):
-            return news
-        self._witness(checks.judged(letter.fault, refused=False))
-        # Of a boot that is new, or comes back after a silence, nobody can say how old it is.
-        if self.all()[received.rig].boot_id in heard:
-            self._check_turn(letter, news)
-        self._newest[letter.rig] = letter
-        return news
-
-    def _check_turn(self, letter: Letter, news: messages.UpBody) -> None:
-        newest = self._newest.get(letter.rig)
-        if newest is not None and isinstance(news, messages.Gone):
-            # A broker publishes a will late; but only of the run that is the newest.
-            self._witness(checks.in_turn(newest.run - 1, letter.run))
-        elif newest is not None:
-            self._witness(checks.in_turn(newest.number, letter.number))
-
-    def _heard_before(self, rig: str) -> tuple[str, ...]:
-        """Boots whose order in time this controller knows."""
-        session = self.all().get(rig)
-        if session is None:
-            return ()
-        silent = self._now() - session.heard_at > TTL_S
-        return (session.boot_id,) if silent else (session.boot_id, *session.retired)
 
 
 class SimController:
@@ -92,7 +53,8 @@ class SimController:
         self.fleet: Fleet | None = None
         self.reconciler: Reconciler | None = None
         self.deaths = 0
-        self.wall_offset_s = 0.0
+        self._wall_offset_s = 0.0
+        self._clock_was_set = False
         self._schedule = schedule
         self._network = network
         self._signer = signer
@@ -101,7 +63,8 @@ class SimController:
         self._orders = 0
         self._holds = 0
         self._repaired_s: dict[GroupKey, float] = {}
-        self._absence_s = 0.0
+        self._back_s = 0.0
+        """It stays away at least until then."""
         self._rng = random.Random(f"{schedule.seed}/controller")
         self._task: asyncio.Task[None] | None = None
         for rig in schedule.rig_names:
@@ -112,7 +75,6 @@ class SimController:
     async def live(self) -> None:
         """Run, and be started again whenever it dies. Until cancelled."""
         while True:
-            self._absence_s = self._rng.uniform(0.2, AWAY_S_MAX)
             self._task = asyncio.create_task(self._serve(), name="controller")
             try:
                 await asyncio.wait([self._task])
@@ -121,7 +83,10 @@ class SimController:
             if not self._task.cancelled() and (error := self._task.exception()) is not None:
                 raise error
             self.deaths += 1
-            await asyncio.sleep(self._absence_s)
+            self.fleet = self.reconciler = None
+            away_s = self._rng.uniform(SOON_S, AWAY_S_MAX)
+            await asyncio.sleep(min(away_s, max(SOON_S, CALM_S - now_s())))
+            await asyncio.sleep(self._back_s - now_s())
 
     def kill(self) -> None:
         """kill -9: all that is not in the store is forgotten."""
@@ -132,17 +97,27 @@ class SimController:
     def lose_store(self) -> None:
         """The store is gone; until it is replaced, all that was sent before has expired."""
         self.kill()
-        self._absence_s = TTL_S + 1.0
+        self._back_s = now_s() + sessions.TTL_S + 1.0
         self.store.lose()
+
+    def set_clock(self, by_s: float) -> None:
+        """Somebody, or NTP, sets the wall clock."""
+        self._wall_offset_s += by_s
+        self._clock_was_set = True
 
     def hold_something(self) -> None:
         """An operator's word on one group, for a while."""
         rig = self._rng.choice(self._schedule.rig_names)
         self.hold(GroupKey(rig, "g0"), self._rng.choice(["coin", "chat", "spare", None]))
 
+    def calm(self) -> None:
+        """Nothing more goes wrong from here on, and the operator lets go of everything."""
+        for hold in self.store.holds():
+            self.store.remove_hold(hold.hold_id)
+
     def repair(self, key: GroupKey) -> None:
         """An operator sees a failed group, has mended what was wrong, and says what to run."""
-        now = asyncio.get_running_loop().time()
+        now = now_s()
         if now - self._repaired_s.get(key, float("-inf")) > HOLD_S:
             self._repaired_s[key] = now
             self.hold(key, "coin")
@@ -167,16 +142,14 @@ class SimController:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        sessions = CheckedSessions(self._network, self._signer, loop.time, self._witness)
-        settings = FleetSettings(retry_failed_s=RETRY_FAILED_S)
-        self.fleet = Fleet(self.store, sessions, settings, now=self._wall)
-        dispatch = Dispatch(
-            self.fleet, sessions, lease_s=LEASE_S, clock=loop.time, stamp=lambda: ""
-        )
-        prices = Prices([self.feed], RULES, clock=self._wall, interval_s=8.0)
+        hearing = CheckedSessions(self._network, self._signer, loop.time, self._witness, self.store)
+        settings = FleetSettings(offline_after_s=OFFLINE_AFTER_S, retry_failed_s=RETRY_FAILED_S)
+        self.fleet = Fleet(self.store, hearing, settings, now=self._wall)
+        dispatch = Dispatch(self.fleet, hearing, lease_s=LEASE_S, clock=loop.time, stamp=lambda: "")
+        prices = Prices([self.feed], RULES, clock=self._wall, interval_s=POLL_S)
         self.reconciler = Reconciler(
             fleet=self.fleet,
-            sessions=sessions,
+            sessions=hearing,
             dispatch=dispatch,
             prices=prices,
             decide=self._decide,
@@ -208,9 +181,9 @@ class SimController:
         return plan
 
     def _check(self, situation: planner.Situation, plan: Plan) -> None:
-        loop, witness = asyncio.get_running_loop(), self._witness
+        witness = self._witness
         witness(checks.believable(situation.quotes, BANDS))
-        silent_s = loop.time() - self.feed.spoke_s
+        silent_s = now_s() - self.feed.spoke_s
         witness(checks.current(situation.quotes, silent_s, STALE_AFTER_S))
         holds = holds_in_force(self.store.holds(), self._wall())
         for decision, view in zip(plan.decisions, situation.views, strict=True):
@@ -218,10 +191,17 @@ class SimController:
             hold = holds.get(decision.key)
             witness(checks.obeyed(decision, hold, offered))
             witness(checks.movable(decision, view, hold))
+            # A clock that was set may make a failure older than it is: no great harm.
+            timely = not self._clock_was_set
+            if timely and hold is None and decision.moves and view.status is not None:
+                failed_at = self.store.failed_at(decision.key, decision.chosen)
+                if failed_at is not None and decision.chosen != view.status.active:
+                    ago_s = self._wall() - failed_at
+                    witness(checks.not_again(decision.chosen, ago_s, RETRY_FAILED_S))
         witness(checks.within_limit(situation.views, plan.decisions, set(holds), SWITCHES_MAX))
 
     def _wall(self) -> float:
-        return EPOCH + asyncio.get_running_loop().time() + self.wall_offset_s
+        return EPOCH + now_s() + self._wall_offset_s
 
     def _new_id(self) -> str:
         self._orders += 1

@@ -1,17 +1,26 @@
-"""The shipped journal on a simulated disk; every line that it takes is checked against the truth."""
+"""The shipped journal on a simulated disk; every line is checked against the truth."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from agent.core.model import Rules, State
 from agent.journal import FileJournal
 from agent.ports import JournalError
-from tests.sim import checks
-from tests.sim.checks import Witness
+from tests.sim.checks import rig as checks
 from tests.sim.disk import PowerCutError, SimDisk
-from wire.model import Assignment, Phase
+from tests.sim.hardware import Hardware, now_s
+from tests.sim.witness import Witness
+from wire.model import Assignment, Outcome, Phase
+
+WRITTEN_MAX = 100
+"""Lines that are remembered, more than a file holds."""
+
+VACANT_SAMPLES = 2
+"""So many looks must find a group's GPUs empty."""
 
 HOLD_S = 2.0
 """Proving time of every workload."""
@@ -23,14 +32,19 @@ class Surroundings(Protocol):
     dead: bool
     """The agent was killed; what is left of it must write nothing more."""
 
+    hardware: Hardware
+
     def die(self) -> None:
         """The agent dies: its disk said so."""
 
-    def alive(self, group: str) -> frozenset[str]:
-        """Workloads whose processes are on the group's GPUs."""
+    def forget(self) -> None:
+        """The rig's memory is not what it was, and that is no fault of its own."""
 
-    def age_s(self, group: str, workload: str) -> float | None:
-        """Seconds since its process started; none when there is none."""
+    def overdue_s(self) -> float:
+        """Seconds since the rig's lease ran out; negative before, 0 when the disk had its say."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """An assignment of the rig has ended."""
 
     def ordered(self, group: str, generation: int) -> Iterable[Assignment]:
         """What the controller ever made durable under this generation."""
@@ -46,17 +60,30 @@ class SimJournal:
         self, group: str, disk: SimDisk, rules: Rules, around: Surroundings, witness: Witness
     ) -> None:
         self.durable: State | None = None
-        """The newest state that was acknowledged as durable."""
+        """The state that the agent takes to be durable: the newest line that it wrote or read."""
+        self.assigned_s = 0.0
+        """When the newest assignment came; it ends a lapse for a moment, even a late one."""
+        self.stopped = ""
+        """Why safety had stopped the group when the last agent died, if it had."""
+        self.tampered = False
+        """Somebody has been at the disk since the last agent died: nothing can be asked of it."""
         self.forgiven = False
-        """The disk was tampered with: what is loaded next is no fault of the journal's."""
+        """What is loaded next need not be what was written: the disk was tampered with, or a
+        safety stop came while it was full.
+        """
         self._group = group
         self._disk = disk
         self._rules = rules
         self._around = around
         self._witness = witness
-        self._tried: State | None = None
+        self._possible: list[State | None] = [None]
+        """What may be on the disk: the newest acknowledged state, or one that was tried since."""
         self._loaded: State | None = None
-        self._resumes = False
+        self._written: deque[State | None] = deque(maxlen=WRITTEN_MAX)
+        self._fresh = self._resumes = False
+        """The next line is this life's first, and what it was loaded from can be trusted."""
+        self._vacating_s = 0.0
+        """Since when the group has been being emptied."""
         self._file = FileJournal(disk.path(f"{group}.journal"))
 
     @property
@@ -72,43 +99,74 @@ class SimJournal:
         except PowerCutError:
             self._around.die()
             raise
-        if not self.forgiven:
-            self._witness(checks.remembered(loaded, self.durable, self._tried))
-        self._resumes = not self.forgiven
+        if self.forgiven:
+            self._witness(checks.believed(loaded, self._written))
+        else:
+            self._witness(checks.remembered(loaded, self._possible))
+        if self.forgiven:
+            self._possible = [loaded]
+            self._around.forget()
+        self.stopped = "" if self.tampered else self.stopped
+        self.tampered = False
+        self._fresh, self._resumes = True, not self.forgiven
         self.forgiven = False
-        self._loaded = self.durable = self._tried = loaded
+        self._loaded = self.durable = loaded
         return loaded
 
     def append(self, state: State) -> None:
         """See `agent.ports.Journal`."""
         if self._around.dead:
             raise PowerCutError
-        before, self._tried = self.durable, state
+        before = self.durable
+        self._possible.append(state)
+        self._written.append(state)
         try:
             self._file.append(state)
         except PowerCutError:
             self._around.die()
             raise
         except JournalError:
-            self._tried = before
+            self._possible.pop()
             raise
-        self.durable = state
+        self.durable, self._possible, self.forgiven = state, [state], False
         self._around.note(f"{self._group} {state.phase} {state.target} {state.desired.generation}")
         self._check(before, state)
 
+    def spoil(self) -> None:
+        """See `agent.ports.Journal`."""
+        self._file.spoil()
+        self.forgiven = True
+
     def _check(self, before: State | None, state: State) -> None:
-        witness, alive = self._witness, self._around.alive(self._group)
+        witness, alive = self._witness, self._around.hardware.alive(self._group)
         generation = state.desired.generation
         witness(checks.generation_grows(before, state))
         if before is None or before.desired.generation != generation:
+            self.assigned_s = now_s()
             witness(checks.ordered(state, self._around.ordered(self._group, generation)))
         witness(checks.bounded(state, self._rules))
         witness(checks.offline(state, self._rules))
         witness(checks.went_back(before, state))
         witness(checks.accounted(state, alive))
+        witness(checks.emptied(before, state, self._around.hardware.stoppable(self._group)))
+        witness(checks.stays_tripped(before, state))
+        witness(checks.concluded(state))
+        if before is not None and before.phase is Phase.VACATING and state.phase is Phase.TUNING:
+            looks = self._around.hardware.empty_looks(self._group, self._vacating_s)
+            witness(checks.seen_empty(looks, VACANT_SAMPLES))
+        if state.phase is Phase.VACATING and (before is None or state.ticket != before.ticket):
+            self._vacating_s = now_s()
+        witness(checks.leaves_failed(before, state))
+        witness(checks.renewed_rightly(before, state, self._around.overdue_s()))
         if before is not None and before.phase is Phase.PROBING and state.phase is Phase.RUNNING:
-            age_s = self._around.age_s(self._group, state.active or "")
+            age_s = self._around.hardware.age_s(self._group, state.active or "")
             witness(checks.held_through(state.active or "", age_s, HOLD_S))
+        for outcome in state.outcomes:
+            if self._fresh or before is None or outcome not in before.outcomes:
+                self._around.ended(replace(outcome, group=self._group))
+        if self._fresh:
+            witness(checks.stop_stands(self.stopped, state))
+        self._fresh, self.stopped = False, ""
         if self._resumes:
             self._resumes = False
             witness(checks.adopted(self._loaded, alive, state))

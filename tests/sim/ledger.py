@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from controller.core.model import GroupKey
 from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
 from controller.store.memory import MemoryStore
-from tests.sim import checks
 from tests.sim.attacks import THIEF
-from tests.sim.checks import Witness
+from tests.sim.checks import controller as checks
+from tests.sim.witness import Witness
 from wire.model import Assignment, Outcome, Result
 
 RETRY_FAILED_S = 1800.0
@@ -26,7 +26,9 @@ class SimStore(MemoryStore):
         self._ordered: dict[GroupKey, list[Assignment]] = {}
         self._outcome: dict[tuple[GroupKey, int], Outcome] = {}
         self._failed: dict[tuple[GroupKey, str | None], float] = {}
+        self._durable: set[tuple[GroupKey, int, Result]] = set()
         self._forgetful: set[str] = set()
+        self._lost = False
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
@@ -70,6 +72,7 @@ class SimStore(MemoryStore):
         """It comes back empty but for the inventory; rigs know more than it does."""
         for memory in (self._assignments, self._outcomes, self._holds, self._outcome, self._failed):
             memory.clear()
+        self._lost = True
 
     def failed_at(self, key: GroupKey, workload: str | None) -> float | None:
         """Wall clock when a workload failed on a group, if it did and has not worked since."""
@@ -83,10 +86,21 @@ class SimStore(MemoryStore):
         """A rig has forgotten what it did: it may tell two stories from now on."""
         self._forgetful.add(rig)
 
+    def durable_end(self, key: GroupKey, outcome: Outcome) -> None:
+        """A rig's journal says that an assignment has ended so."""
+        self._durable.add((key, outcome.generation, outcome.result))
+        self.ended(key, outcome)
+
+    def was_durable(self, rig: str, outcome: Outcome) -> bool:
+        """Whether the rig's journal ever said so."""
+        return (GroupKey(rig, outcome.group), outcome.generation, outcome.result) in self._durable
+
     def ended(self, key: GroupKey, outcome: Outcome) -> None:
         """An assignment is said to have ended so, by its rig or by the controller."""
         old = self._outcome.setdefault((key, outcome.generation), outcome)
-        if key.rig not in self._forgetful:
+        # A controller that lost its memory takes what it has forgotten for overtaken.
+        guessed = self._lost and outcome.result is Result.SUPERSEDED
+        if key.rig not in self._forgetful and not guessed:
             self._witness(checks.ends_alike(old, outcome))
         self._witness(checks.says_why(outcome))
         if outcome.result is not Result.SUPERSEDED:

@@ -7,7 +7,7 @@ from pathlib import Path
 from agent.core.workload import Deadlines, Readiness, Workload
 from agent.settings import GpuSettings, GroupSettings, LinkSettings, SafetySettings, Settings
 from tests.sim.faults import Schedule
-from tests.sim.journals import HOLD_S
+from tests.sim.journals import HOLD_S, VACANT_SAMPLES
 from wire.model import Kind
 
 WORKLOADS = {
@@ -17,16 +17,14 @@ WORKLOADS = {
 }
 """Kind and GPU profile by name."""
 
-BOOT_GRACE_S = 15.0
-REPORT_INTERVAL_S = 4.0
-LOOK_INTERVAL_S = 3.0
+BOOT_GRACE_S = 10.0
+REPORT_INTERVAL_S = 3.0
+LOOK_INTERVAL_S = 2.0
 HOT_SAMPLES = 3
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
 
-DEADLINES = Deadlines(
-    prepare_s=10, drain_s=6, stop_s=8, vacate_s=8, tune_s=5, start_s=5, probe_s=15
-)
+DEADLINES = Deadlines(prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=3, start_s=3, probe_s=9)
 
 
 def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
@@ -37,7 +35,7 @@ def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
         order_key=order_key,
         link=LinkSettings(),
         groups=tuple(_group(name, number, schedule) for number in range(schedule.groups)),
-        gpu=GpuSettings(fast_interval_s=LOOK_INTERVAL_S),
+        gpu=GpuSettings(fast_interval_s=LOOK_INTERVAL_S, vacant_samples=VACANT_SAMPLES),
         safety=SafetySettings(samples=HOT_SAMPLES),
         report_interval_s=REPORT_INTERVAL_S,
         telemetry_interval_s=30.0,
@@ -67,5 +65,5 @@ def _group(rig: str, number: int, schedule: Schedule) -> GroupSettings:
         ),
         offline=schedule.offline[rig],
         safe_workload="spare",
-        restarts_max=2,
+        restarts_max=1,
     )

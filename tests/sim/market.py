@@ -17,7 +17,7 @@ EPOCH = 1_700_000_000.0
 """What the wall clock shows when a simulation begins, unless somebody sets it."""
 
 SWITCHES_MAX = 2
-STALE_AFTER_S = 25.0
+STALE_AFTER_S = 10.0
 
 FARM = FarmSettings(
     sites=(SiteSettings(name="here", power="power", demand_groups="demand"),),
@@ -33,7 +33,7 @@ FARM = FarmSettings(
 POLICY = PolicySettings(
     margin_usd_per_h=0.002,
     off_band_usd_per_h=0.002,
-    dwell_s=5.0,
+    dwell_s=3.0,
     payback_s=86_400.0,
     mining_switch=SwitchCost(cost_usd=0.0, duration_s=5.0),
     inference_switch=SwitchCost(cost_usd=0.0, duration_s=5.0),

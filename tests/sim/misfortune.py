@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tests.sim.attacks import ATTACKS, Attacker
 from tests.sim.faults import CONTROLLER, ODDS, Fault, Mishap
+from tests.sim.hardware import now_s
 from tests.sim.headquarters import SimController
 from tests.sim.rigs import SimMachine
 
@@ -39,42 +40,45 @@ def arrange(
         loop.call_at(mishap.end_s, deed, False)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _hot(rig: SimMachine, _: Mishap, on: bool) -> None:
-    rig.eyes.hot_since_s = _now() if on else None
+def _hot(rig: SimMachine, mishap: Mishap, on: bool) -> None:
+    rig.hardware.eyes.hot_since_s = now_s() if on else None
+    if mishap.amount % 3 == 0:
+        # Trouble seldom comes alone: nothing can be written meanwhile, and then the agent dies.
+        if not on:
+            rig.kill()
+        _rig_disk_full(rig, mishap, on)
 
 
 def _blind(rig: SimMachine, _: Mishap, on: bool) -> None:
     gpu = rig.settings.groups[0].gpus[0]
-    (rig.world.hide if on else rig.world.show)(gpu)
+    (rig.hardware.world.hide if on else rig.hardware.world.show)(gpu)
 
 
 def _stuck(rig: SimMachine, _: Mishap, on: bool) -> None:
-    (rig.eyes.stuck.clear if on else rig.eyes.stuck.set)()
+    rig.hardware.eyes.stuck = on
 
 
 def _untuned(rig: SimMachine, _: Mishap, on: bool) -> None:
-    rig.tuner.refusal = "the power limit reads back as it was" if on else ""
+    rig.hardware.tuner.refusal = "the power limit reads back as it was" if on else ""
 
 
 def _tuner_stuck(rig: SimMachine, _: Mishap, on: bool) -> None:
-    (rig.tuner.stuck.clear if on else rig.tuner.stuck.set)()
+    rig.hardware.tuner.stuck = on
 
 
 def _rig_disk_full(rig: SimMachine, _: Mishap, on: bool) -> None:
-    rig.disk.refusal = NO_SPACE if on else None
+    rig.hardware.fill_disk(NO_SPACE if on else None)
 
 
 def _disk_death(rig: SimMachine, mishap: Mishap, on: bool) -> None:
-    rig.disk.fuse = mishap.amount
+    rig.hardware.disk.fuse = mishap.amount
+    rig.hardware.disk.dies_renaming = mishap.amount % 3 == 0
     rig.power_dies = mishap.amount % 2 == 0
 
 
 def _verb_death(rig: SimMachine, mishap: Mishap, on: bool) -> None:
     rig.verbs_left = 1 + mishap.amount % 8
+    rig.power_dies = mishap.amount % 3 == 0
 
 
 def _store_full(controller: SimController, _: Mishap, on: bool) -> None:
@@ -83,7 +87,7 @@ def _store_full(controller: SimController, _: Mishap, on: bool) -> None:
 
 def _clock_step(controller: SimController, mishap: Mishap, on: bool) -> None:
     step_s = CLOCK_STEP_S if mishap.amount % 2 else -CLOCK_STEP_S
-    controller.wall_offset_s += step_s if on else -step_s
+    controller.set_clock(step_s if on else -step_s)
 
 
 def _feed_down(controller: SimController, _: Mishap, on: bool) -> None:
@@ -98,7 +102,7 @@ RIG_DEEDS: dict[Fault, RigDeed] = {
     Fault.DISK_DEATH: _disk_death,
     Fault.DISK_ROT: lambda rig, _, on: rig.tamper(lost=False),
     Fault.DISK_LOST: lambda rig, _, on: rig.tamper(lost=True),
-    Fault.EXIT: lambda rig, _, on: rig.crash_workloads(),
+    Fault.EXIT: lambda rig, _, on: rig.hardware.crash_workloads(),
     Fault.HOT: _hot,
     Fault.BLIND: _blind,
     Fault.STUCK: _stuck,

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from agent.uplink import Counts
-from tests.sim import checks
-from tests.sim.checks import Witness
+from tests.sim.checks import letters as checks
 from tests.sim.faults import CALM_S, Fault, Schedule
+from tests.sim.witness import Witness
 from wire import codec
 from wire.memory import MemoryNetwork, _AgentEnd, _FleetEnd
 from wire.signing import SIGNATURE_BYTES
@@ -36,18 +35,21 @@ class Letter(bytes):
     """Why nobody may believe it; empty: it is genuine."""
     boot_id: str = ""
     """Downward: the boot of the rig that it was made for."""
+    dated_s: float = 0.0
+    """Downward: rig clock that it is dated by."""
     expires_s: float = 0.0
     """Downward: rig clock at which it stops to count."""
     renews: bool = False
     """Downward: it is an order, so it renews the lease."""
 
 
-@dataclass(slots=True)
 class Weather:
     """What happens to letters on their way; implements `wire.memory.Faults`."""
 
-    rng: random.Random
-    schedule: Schedule
+    def __init__(self, rng: random.Random, schedule: Schedule) -> None:
+        self._rng = rng
+        self._schedule = schedule
+        self._silences = [m for m in schedule.mishaps if m.kind in (Fault.DEAF, Fault.MUTE)]
 
     def fate(self, rig: str, *, upward: bool, frame: bytes) -> Sequence[float]:
         """See `wire.memory.Faults`."""
@@ -55,14 +57,14 @@ class Weather:
         if now >= CALM_S:
             return (0.01,)
         silenced = Fault.MUTE if upward else Fault.DEAF
-        for mishap in self.schedule.mishaps:
-            if mishap.kind is silenced and mishap.who == rig:
-                if mishap.start_s <= now < mishap.end_s:
-                    return ()
-        if self.rng.random() < self.schedule.loss:
+        for mishap in self._silences:
+            struck = mishap.kind is silenced and mishap.who == rig
+            if struck and mishap.start_s <= now < mishap.end_s:
+                return ()
+        if self._rng.random() < self._schedule.loss:
             return ()
-        copies = 2 if self.rng.random() < self.schedule.repeat else 1
-        return tuple(self.rng.expovariate(1.0 / self.schedule.delay_s) for _ in range(copies))
+        copies = 2 if self._rng.random() < self._schedule.repeat else 1
+        return tuple(self._rng.expovariate(1.0 / self._schedule.delay_s) for _ in range(copies))
 
 
 class SimNetwork(MemoryNetwork):
@@ -74,8 +76,6 @@ class SimNetwork(MemoryNetwork):
         """Letters that each rig has sent."""
         self.down: dict[str, list[Letter]] = {}
         """Letters that were made for each rig."""
-        self.ordered_s: dict[str, float] = {}
-        """When each rig was sent its newest order."""
         self._now = now
         self._numbers = 0
         self._runs: dict[str, int] = {}
@@ -103,10 +103,9 @@ class SimNetwork(MemoryNetwork):
         """A letter that is genuine, whoever it will be given to."""
         letter = self._letter(frame, rig)
         read = codec._DOWN.decode(frame[SIGNATURE_BYTES:])
-        letter.boot_id, letter.expires_s = read.boot_id, read.rig_time_s + read.ttl_s
+        letter.boot_id, letter.dated_s = read.boot_id, read.rig_time_s
+        letter.expires_s = read.rig_time_s + read.ttl_s
         letter.renews = read.name == "Order"
-        if letter.renews:
-            self.ordered_s[rig] = letter.sent_s
         self.down.setdefault(rig, []).append(letter)
         return letter
 

@@ -10,30 +10,36 @@ from agent.core.model import State
 from agent.rig import Equipment, Rig
 from agent.uplink import Identity
 from controller.core.model import GroupKey
-from tests.sim import checks
-from tests.sim.checks import Witness
-from tests.sim.disk import PowerCutError, SimDisk
+from tests.sim.checks import rig as checks
+from tests.sim.disk import PowerCutError
 from tests.sim.driving import CheckedDriver
 from tests.sim.faults import CALM_S, Schedule
-from tests.sim.gpus import CheckedWorld, Eyes, SimTuner
+from tests.sim.hardware import Hardware, now_s
 from tests.sim.headquarters import LEASE_S
 from tests.sim.journals import SimJournal
 from tests.sim.ledger import SimStore
 from tests.sim.machine_settings import BOOT_GRACE_S, COOLED_S, REPORT_INTERVAL_S, settings
 from tests.sim.network import CheckedLink, Letter, SimNetwork
 from tests.sim.trace import Trace
-from wire.model import Assignment, Phase
+from tests.sim.witness import Witness
+from wire.model import Assignment, Outcome, Phase
 
-AWAY_S_MAX = 8.0
+RELAPSE_S_MAX = 12.0
+"""Longest from a death by disk to the power cut that follows."""
+
+AWAY_S_MAX = 6.0
 """Longest time until a dead agent is started again."""
 
-UPTIME_S = 20.0
-"""What the rig clock shows when the agent is first started after a boot."""
+SOON_S = 0.2
+"""Shortest, also once everything is calm."""
 
-LAPSE_GRACE_S = REPORT_INTERVAL_S + 3.0
-"""The lease is looked at as often as reports are due, and a full disk delays it."""
+LAPSE_GRACE_S = REPORT_INTERVAL_S + 0.1
+"""The lease is looked at as often as reports are due."""
 
-EXPIRY_S = 30.0
+RETRY_S = 3.0
+"""A refused line is tried again within this time."""
+
+EXPIRY_S = 20.0
 """No frame counts for longer than this after it was sent."""
 
 
@@ -52,9 +58,8 @@ class SimMachine:
     ) -> None:
         self.name = name
         self.settings = settings(name, schedule, order_key)
-        self.disk = SimDisk()
-        self.tuner = SimTuner(witness)
-        self.world = CheckedWorld(self.tuner, witness)
+        self._rng = random.Random(f"{schedule.seed}/{name}")
+        self.hardware = Hardware(self.settings, self._rng, self, witness)
         self.rig: Rig | None = None
         self.dead = True
         """No agent is there, or the one that is there was killed."""
@@ -64,19 +69,16 @@ class SimMachine:
         self.power_dies = False
         """When the disk kills the agent, the whole machine dies with it."""
         self.journals = {
-            group.name: SimJournal(group.name, self.disk, group.rules(), self, witness)
+            group.name: SimJournal(group.name, self.hardware.disk, group.rules(), self, witness)
             for group in self.settings.groups
         }
-        gpus = tuple(gpu for group in self.settings.groups for gpu in group.gpus)
-        self.eyes = Eyes(self.world, gpus, self._now)
         self._network = network
         self._store = store
         self._trace = trace
         self._witness = witness
-        self._rng = random.Random(f"{schedule.seed}/{name}")
-        self._boots = 0
-        self._booted_s = 0.0
         self._began_s = 0.0
+        self._leased_s = 0.0
+        """Rig clock at which the lease runs out."""
         self._hot_work_s: float | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -93,9 +95,15 @@ class SimMachine:
                 self._task.cancel()
             if not self._task.cancelled():
                 _check_death(self._task.exception())
+            self._remember_stops()
             self.dead, self.rig = True, None
             self.deaths += 1
-            await asyncio.sleep(self._rng.uniform(0.2, AWAY_S_MAX))
+            away_s = self._rng.uniform(SOON_S, AWAY_S_MAX)
+            await asyncio.sleep(min(away_s, max(SOON_S, CALM_S - now_s())))
+
+    def _remember_stops(self) -> None:
+        for name, reactor in self.rig.reactors.items() if self.rig is not None else ():
+            self.journals[name].stopped = reactor.state.tripped if reactor.resumed else ""
 
     def kill(self) -> None:
         """kill -9: the agent is gone at once; what it started goes on."""
@@ -112,14 +120,18 @@ class SimMachine:
     def boot(self) -> None:
         """Power cycle: nothing runs any more, the rig clock starts again."""
         self.kill()
-        self._lose_power()
+        self.hardware.lose_power()
 
     def die(self) -> None:
         """See `Surroundings`; whoever calls this lets the agent fall."""
         self._silence()
         if self.power_dies:
             self.power_dies = False
-            self._lose_power()
+            self.hardware.lose_power()
+        else:
+            # A disk that stutters often heralds the end of its power supply.
+            soon_s = now_s() + self._rng.uniform(SOON_S, RELAPSE_S_MAX)
+            asyncio.get_running_loop().call_at(min(soon_s, CALM_S), self.boot)
 
     def verb_kills(self) -> bool:
         """See `Life`."""
@@ -130,39 +142,35 @@ class SimMachine:
             return False
         self.verbs_left = None
         self.kill()
+        if self.power_dies:
+            self.power_dies = False
+            self.hardware.lose_power()
         return True
 
     def tamper(self, *, lost: bool) -> None:
         """While the agent is away a bit of its journals flips, or the disk is replaced."""
         self.kill()
         if lost:
-            self.disk.wipe()
-        elif not self.disk.rot(self._rng):
+            self.hardware.disk.wipe()
+        elif not self.hardware.disk.rot(self._rng):
             return
-        self._store.forgive(self.name)
         for journal in self.journals.values():
-            journal.forgiven = True
-
-    def crash_workloads(self) -> None:
-        """Whatever runs ends by itself."""
-        for group in self.settings.groups:
-            for key in self.world.alive_on(group.gpus[0]):
-                self.world.crash(key)
+            journal.forgiven = journal.tampered = True
 
     def calm(self) -> None:
         """Nothing more goes wrong from here on."""
-        self.disk.fuse = self.verbs_left = None
+        self.hardware.disk.fuse = self.verbs_left = None
+        self.hardware.disk.dies_renaming = False
 
     # What checkers ask.
 
-    def alive(self, group: str) -> frozenset[str]:
+    def forget(self) -> None:
         """See `Surroundings`."""
-        gpu = self.settings.groups[int(group[1:])].gpus[0]
-        return frozenset(key.partition(".")[2] for key in self.world.alive_on(gpu))
+        self._store.forgive(self.name)
 
-    def age_s(self, group: str, workload: str) -> float | None:
+    def ended(self, outcome: Outcome) -> None:
         """See `Surroundings`."""
-        return self.world.age_s(f"{group}.{workload}")
+        self._store.durable_end(GroupKey(self.name, outcome.group), outcome)
 
     def ordered(self, group: str, generation: int) -> Iterable[Assignment]:
         """See `Surroundings`."""
@@ -174,46 +182,51 @@ class SimMachine:
 
     def state(self, group: str) -> State | None:
         """What a living agent makes of a group; none once it is dead, or before it resumed."""
-        if self.rig is None or self.dead or self.journals[group].durable is None:
+        if self.rig is None or self.dead or not self.rig.reactors[group].resumed:
             return None
         return self.rig.reactors[group].state
 
     def look(self) -> None:
         """What must be true of a machine at any time, if its agent had time enough for it."""
+        overdue_s = self.overdue_s()
         for group in self.settings.groups:
             state = self.state(group.name)
-            if state is not None and self.rig is not None:
-                if not self.rig.reactors[group.name].fault:
-                    self._witness(checks.lapsed_in_time(state, self._overdue_s(), LAPSE_GRACE_S))
+            if state is not None and self.hardware.disk.refusal is None:
+                late_s = min(overdue_s, now_s() - self.journals[group.name].assigned_s)
+                self._witness(checks.lapsed_in_time(state, late_s, LAPSE_GRACE_S))
         self._look_at_heat()
 
-    def _overdue_s(self) -> float:
-        ordered_s = self._network.ordered_s.get(self.name, float("-inf"))
-        return self._now() - max(ordered_s + LEASE_S, self._began_s + BOOT_GRACE_S)
+    def overdue_s(self) -> float:
+        """See `Surroundings`."""
+        # A line that was refused is written a little after the disk has room again.
+        if now_s() - self.hardware.writable_s < RETRY_S:
+            return 0.0
+        return self.hardware.rig_clock() - self._leased_s
 
     def _look_at_heat(self) -> None:
         gpu = self.settings.groups[0].gpus[0]
-        state, keys = self.state("g0"), self.world.alive_on(gpu)
+        state, keys = self.state("g0"), self.hardware.world.alive_on(gpu)
         ends = state is None or state.phase in (Phase.STOPPING, Phase.FAILED)
-        if self.eyes.hot_since_s is None or state is None or ends or not keys:
+        if self.hardware.eyes.hot_since_s is None or state is None or ends or not keys:
             self._hot_work_s = None
             return
-        since = self._hot_work_s = self._hot_work_s or self._now()
-        hot_s = self._now() - max(since, self.eyes.hot_since_s, self._began_s)
+        since = self._hot_work_s = self._hot_work_s or now_s()
+        hot_s = now_s() - max(since, self.hardware.eyes.hot_since_s, self._began_s)
         self._witness(checks.cooled(gpu, hot_s, state.phase, keys, COOLED_S))
 
     # Inside.
 
     async def _agent_run(self) -> None:
-        self.dead, self._began_s = False, self._now()
+        self.dead, self._began_s = False, now_s()
+        self._leased_s = self.hardware.rig_clock() + BOOT_GRACE_S
         identity = Identity(
-            boot_id=self._boot_id,
+            boot_id=self.hardware.boot_id,
             run_id=f"{self.name}-run-{self.deaths}",
             version="sim",
-            clock=self._rig_clock,
+            clock=self.hardware.rig_clock,
         )
         link = CheckedLink(self._network.agent_link(self.name), self._witness, self._fault)
-        driver = CheckedDriver(self.world, self.journals, self, self._witness, _calm)
+        driver = CheckedDriver(self.hardware.world, self.journals, self, self._witness, _calm)
         self.rig = Rig(
             self.settings,
             identity,
@@ -221,9 +234,9 @@ class SimMachine:
                 link=link,
                 journals=self.journals,
                 drivers={"scripted": driver},
-                probe=self.eyes,
-                tuner=self.tuner,
-                sampler=self.eyes,
+                probe=self.hardware.eyes,
+                tuner=self.hardware.tuner,
+                sampler=self.hardware.eyes,
                 rng=self._rng,
             ),
         )
@@ -235,39 +248,28 @@ class SimMachine:
         self.dead = True
         self._network.agent_link(self.name)
 
-    def _lose_power(self) -> None:
-        self._boots += 1
-        self._booted_s = self._now() - UPTIME_S
-        self.world.reset()
-        self.tuner.reset()
-        self.disk.cut_power(self._rng)
-
     def _fault(self, letter: Letter) -> str | None:
         """Why this machine must refuse a letter; empty: it must not; none: it may."""
+        fault = self._true_fault(letter)
+        if letter.renews and not fault:
+            self._leased_s = max(self._leased_s, letter.dated_s + LEASE_S)
+        return fault
+
+    def _true_fault(self, letter: Letter) -> str | None:
         if letter.fault:
             return letter.fault
         if letter.rig != self.name:
             return f"it was made for {letter.rig}"
-        if letter.boot_id != self._boot_id:
+        if letter.boot_id != self.hardware.boot_id:
             return "it was made for another boot"
-        age_s = self._now() - letter.sent_s
+        age_s = now_s() - letter.sent_s
         if age_s > EXPIRY_S:
             return f"it is {age_s:.1f} s old"
-        return "" if self._rig_clock() < letter.expires_s else None
-
-    @property
-    def _boot_id(self) -> str:
-        return f"{self.name}-boot-{self._boots}"
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def _rig_clock(self) -> float:
-        return self._now() - self._booted_s
+        return "" if self.hardware.rig_clock() < letter.expires_s else None
 
 
 def _calm() -> bool:
-    return asyncio.get_running_loop().time() >= CALM_S
+    return now_s() >= CALM_S
 
 
 def _check_death(error: BaseException | None) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sim.checks import ViolationError
-from tests.sim.mutants import in_agent, in_controller, in_machine, on_wire
+from tests.sim.mutants import exhaustive, in_agent, in_controller, in_machine, on_wire
 from tests.sim.mutants.planting import Mutant, planted
 from tests.sim.scenario import simulate
+from tests.sim.witness import ViolationError
 
 MUTANTS: tuple[Mutant, ...] = (
     *in_machine.MUTANTS,
@@ -19,43 +19,50 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 """The catalogue."""
 
-SEEDS_MAX = 150
-"""A bug must be found within so many seeds."""
+SEEDS = range(150)
+"""One of these must find a bug, wherever it hides."""
 
 PROVEN = Path(__file__).with_name("proven.txt")
 """By name, the seed that found each bug last: it is tried first."""
 
+PROBLEM_CHARS_MAX = 70
+
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """A seed that noticed, and what it said."""
+    """What noticed a bug, and what it said."""
 
-    seed: int
-    tried: int
+    seed: int | None
+    """None: the exhaustive search."""
     problem: str
 
 
-def hunt(mutants: Sequence[Mutant], seeds: Iterable[int]) -> Find | None:
-    """The first of these seeds under which these bugs together break a promise.
+def hunt(mutants: Sequence[Mutant], seeds: Iterable[int] = SEEDS) -> Find | None:
+    """Whatever first notices these bugs together.
 
     Any other error than a broken promise is no find: it may be the bug's own clumsiness.
     """
-    tried = 0
     with planted(*mutants):
+        if any(mutant.hidden for mutant in mutants) and (problem := searched()):
+            return Find(None, problem)
         for seed in dict.fromkeys(seeds):
-            tried += 1
-            problem = broken(seed)
-            if problem:
-                return Find(seed, tried, problem)
+            if problem := broken(seed):
+                return Find(seed, problem)
     return None
+
+
+def searched() -> str:
+    """The promise that the exhaustive search finds broken, if any."""
+    try:
+        return exhaustive.problem()
+    except Exception:  # noqa: BLE001 - what is planted may fail in any way
+        return ""
 
 
 def broken(seed: int) -> str:
     """The promise that this seed finds broken, if any."""
     try:
         simulate(seed)
-    except ViolationError as error:
-        return str(error)
     except Exception as error:  # noqa: BLE001 - what is planted may fail in any way
         return _violation(error)
     return ""
@@ -71,17 +78,28 @@ def _violation(error: BaseException) -> str:
 
 def proven() -> dict[str, int]:
     """The seed that found each bug last."""
-    lines = PROVEN.read_text().splitlines() if PROVEN.exists() else []
+    lines = PROVEN.read_text(encoding="utf-8").splitlines() if PROVEN.exists() else []
     return {name: int(seed) for name, seed in (line.split() for line in lines)}
 
 
-def seeds_for(*mutants: Mutant) -> list[int]:
-    """All that a hunt for these bugs should try, the most promising first."""
+def likely(*mutants: Mutant) -> list[int]:
+    """All seeds that a hunt for these bugs should try, the most promising first."""
     known = proven()
-    return [*(known[m.name] for m in mutants if m.name in known), *range(SEEDS_MAX)]
+    return [*(known[m.name] for m in mutants if m.name in known), *SEEDS]
 
 
-def record(found: dict[str, int]) -> None:
+def record(found: dict[str, Find]) -> None:
     """Remember which seed finds what."""
-    lines = [f"{name} {seed}\n" for name, seed in sorted({**proven(), **found}.items())]
-    PROVEN.write_text("".join(lines))
+    seeds = {name: find.seed for name, find in found.items() if find.seed is not None}
+    lines = [f"{name} {seed}\n" for name, seed in sorted({**proven(), **seeds}.items())]
+    PROVEN.write_text("".join(lines), encoding="utf-8")
+
+
+def line(mutant: Mutant, find: Find | None) -> str:
+    """A line of the catalogue."""
+    if find is None:
+        by, problem = "SURVIVED", ""
+    else:
+        by = "search" if find.seed is None else f"seed {find.seed}"
+        problem = find.problem.partition("s: ")[2] or find.problem
+    return f"{mutant.name:26} {mutant.defence:42} {by:9} {problem[:PROBLEM_CHARS_MAX]}"

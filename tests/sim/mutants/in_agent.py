@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, BinaryIO
 
 from agent import journal
 from agent.core.model import Effect, Event, State, Succeeded, Tune
 from agent.core.workload import Workload
 from agent.journal import FileJournal
 from agent.performer import Emit, Performer
-from agent.ports import Driver, JournalError, Tuner
+from agent.ports import Driver, Tuner
 from agent.reactor import Reactor
 from tests.sim.mutants.planting import Mutant, Swaps
 
 
 def _nothing_journaled(swaps: Swaps) -> None:
-    swaps.attribute(Reactor, "_journaled", lambda self, state, **kwargs: True)
+    swaps.attribute(Reactor, "_journaled", lambda self, state: True)
 
 
 def _refusal_ignored(swaps: Swaps) -> None:
-    def journaled(self: Reactor, state: State, **_: Any) -> bool:
-        try:
-            self._journal.append(state)
-        except JournalError as error:
-            self.fault = str(error)
-        else:
-            self.fault = ""
+    journaled = Reactor._journaled
+
+    def anyway(self: Reactor, state: State) -> bool:
+        journaled(self, state)
         return True
 
-    swaps.attribute(Reactor, "_journaled", journaled)
+    swaps.attribute(Reactor, "_journaled", anyway)
 
 
 def _refused_event_dropped(swaps: Swaps) -> None:
+    async def dropped(self: Reactor, event: Event) -> None:
+        """Nobody says it again."""
+
+    swaps.attribute(Reactor, "_refused", dropped)
+
+
+def _emergency_not_durable(swaps: Swaps) -> None:
     journaled = Reactor._journaled
 
-    def once(self: Reactor, state: State, **_: Any) -> bool:
-        return journaled(self, state, retry=False)
+    def hurried(self: Reactor, state: State) -> bool:
+        return journaled(self, state) or bool(state.tripped)
 
-    swaps.attribute(Reactor, "_journaled", once)
+    swaps.attribute(Reactor, "_journaled", hurried)
+
+
+def _spoiling_forgotten(swaps: Swaps) -> None:
+    swaps.attribute(FileJournal, "spoil", lambda self: None)
 
 
 def _effects_overlap(swaps: Swaps) -> None:
@@ -48,12 +56,17 @@ def _effects_overlap(swaps: Swaps) -> None:
     swaps.attribute(Reactor, "_cancel_effect", go_on)
 
 
+def _os() -> Any:
+    """The journal's own, whoever stands in for it."""
+    return journal.__dict__["os"]
+
+
 def _not_synced(swaps: Swaps) -> None:
     def append(self: FileJournal, line: bytes) -> None:
         file = self._opened()
         start = file.tell()
         if file.write(line) != len(line):
-            journal.os.ftruncate(file.fileno(), start)
+            _os().ftruncate(file.fileno(), start)
             raise OSError(28, "No space left on device")
         self._lines += 1
 
@@ -64,7 +77,7 @@ def _short_write_accepted(swaps: Swaps) -> None:
     def append(self: FileJournal, line: bytes) -> None:
         file = self._opened()
         file.write(line)
-        journal.os.fsync(file.fileno())
+        _os().fsync(file.fileno())
         self._lines += 1
 
     swaps.attribute(FileJournal, "_append", append)
@@ -72,6 +85,22 @@ def _short_write_accepted(swaps: Swaps) -> None:
 
 def _directory_not_synced(swaps: Swaps) -> None:
     swaps.attribute(journal, "_sync_directory", lambda path: None)
+
+
+def _renaming_not_synced(swaps: Swaps) -> None:
+    opened = FileJournal._opened
+
+    def trusting(self: FileJournal) -> BinaryIO:
+        if self._file is not None or not self._path.exists():
+            return opened(self)
+        sync = journal._sync_directory
+        journal._sync_directory = lambda path: None
+        try:
+            return opened(self)
+        finally:
+            journal._sync_directory = sync
+
+    swaps.attribute(FileJournal, "_opened", trusting)
 
 
 def _torn_line_glued(swaps: Swaps) -> None:
@@ -94,7 +123,7 @@ def _rewritten_in_place(swaps: Swaps) -> None:
         self.close()
         with self._path.open("wb") as file:
             file.write(line)
-            journal.os.fsync(file.fileno())
+            _os().fsync(file.fileno())
         self._lines = 1
 
     swaps.attribute(FileJournal, "_rewrite", rewrite)
@@ -168,7 +197,7 @@ def _profile_not_applied(swaps: Swaps) -> None:
 
 def _proven_at_once(swaps: Swaps) -> None:
     async def glance(self: Performer, driver: Driver, workload: Workload) -> None:
-        while not (await driver.probe(workload)).ready:
+        while not (await driver.probe(workload)).ready:  # noqa: ASYNC110 - as the real one
             await asyncio.sleep(0.5)
 
     swaps.attribute(Performer, "_prove", glance)
@@ -211,10 +240,13 @@ MUTANTS = (
     Mutant("nothing-journaled", "a line comes before its effect", _nothing_journaled),
     Mutant("refusal-ignored", "a refused line stops the group", _refusal_ignored),
     Mutant("refused-event-dropped", "a refused event is tried again", _refused_event_dropped),
+    Mutant("emergency-not-durable", "no end is told undurably", _emergency_not_durable),
+    Mutant("spoiling-forgotten", "a stop that was not written is not undone", _spoiling_forgotten),
     Mutant("effects-overlap", "the last effect has let go first", _effects_overlap),
     Mutant("not-synced", "a line is synced", _not_synced),
     Mutant("short-write-accepted", "half a line is no line", _short_write_accepted),
     Mutant("directory-not-synced", "a new file's name is synced", _directory_not_synced),
+    Mutant("renaming-not-synced", "a name is synced by who finds it", _renaming_not_synced),
     Mutant("torn-line-glued", "a torn line is cut off", _torn_line_glued),
     Mutant("checksum-ignored", "a line is checked", _checksum_ignored),
     Mutant("rewritten-in-place", "a file is replaced as a whole", _rewritten_in_place),

@@ -108,7 +108,7 @@ def _clock_trusted(swaps: Swaps) -> None:
 
 
 def _switches_unlimited(swaps: Swaps) -> None:
-    allocate = planner.allocate
+    allocate = planner.__dict__["allocate"]
 
     def generous(sites: Any, switches: int) -> Any:
         return allocate(sites, NO_LIMIT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from agent.core import machine, recovery
+from agent.core import machine, record, recovery
 from agent.core.model import (
     Acknowledged,
     Assigned,
@@ -131,12 +131,12 @@ def _newer_word_lost(swaps: Swaps) -> None:
 
 
 def _quarantine_not_told(swaps: Swaps) -> None:
-    concluded = machine._concluded
+    concluded = record.concluded
 
     def silent(state: State) -> State:
         return state if state.phase is Phase.FAILED else concluded(state)
 
-    swaps.attribute(machine, "_concluded", silent)
+    swaps.attribute(record, "concluded", silent)
 
 
 def _all_forgotten(swaps: Swaps) -> None:
@@ -145,7 +145,7 @@ def _all_forgotten(swaps: Swaps) -> None:
 
 
 def _lapse_latched(swaps: Swaps) -> None:
-    swaps.row(Phase.RUNNING, Lapsed, machine._latch)
+    swaps.row(Phase.RUNNING, Lapsed, machine._remembered)
 
 
 def _lapse_ignored(swaps: Swaps) -> None:
@@ -216,10 +216,20 @@ MUTANTS = (
     Mutant(
         "half-started-not-stopped", "what may have started is stopped", _half_started_not_stopped
     ),
-    Mutant("late-answers-believed", "an answer counts by its ticket", _late_answers_believed),
+    Mutant(
+        "late-answers-believed",
+        "an answer counts by its ticket",
+        _late_answers_believed,
+        hidden="a phase rarely ends in the very moment in which a newer word comes",
+    ),
     Mutant("failure-not-remembered", "a target has one chance", _failure_not_remembered),
     Mutant("no-way-back", "a failure is rolled back", _no_way_back),
-    Mutant("superseded-not-recorded", "every order ends", _superseded_not_recorded),
+    Mutant(
+        "superseded-not-recorded",
+        "every order ends",
+        _superseded_not_recorded,
+        hidden="the controller ends what no rig tells of",
+    ),
     Mutant("list-ignored", "only what the rig lists may run", _list_ignored),
     Mutant("trip-ignored", "safety stops what runs", _trip_ignored),
     Mutant("trip-forgotten", "nothing starts after a safety stop", _trip_forgotten),

@@ -17,6 +17,11 @@ class Swaps:
 
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
+    @property
+    def planted(self) -> int:
+        """How many names are bound anew."""
+        return len(self._undo)
+
     def attribute(self, owner: Any, name: str, value: Any) -> None:
         """Of a module or class. Raises `AttributeError` when there is no such defence."""
         old = owner.__dict__[name] if name in owner.__dict__ else getattr(owner, name)
@@ -47,6 +52,8 @@ class Mutant:
     defence: str
     """What it switches off."""
     plant: Callable[[Swaps], None]
+    hidden: str = ""
+    """Why the simulation cannot show it; then the exhaustive search must."""
 
 
 @contextmanager
