@@ -134,8 +134,12 @@ class SimJournal:
 
     def spoil(self) -> None:
         """See `agent.ports.Journal`."""
-        self._file.spoil()
         self.forgiven = True
+        try:
+            self._file.spoil()
+        except PowerCutError:
+            self._around.die()
+            raise
 
     def _check(self, before: State | None, state: State) -> None:
         witness, alive = self._witness, self._around.hardware.alive(self._group)
