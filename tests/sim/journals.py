@@ -104,7 +104,8 @@ class SimJournal:
         else:
             self._witness(checks.remembered(loaded, self._possible))
         if self.forgiven:
-            self._possible = [loaded]
+            # What was cut short in the midst of being spoiled can still come back.
+            self._possible = [loaded] if self.tampered else [*self._possible, loaded]
             self._around.forget()
         self.stopped = "" if self.tampered else self.stopped
         self.tampered = False
