@@ -168,7 +168,10 @@ class Reconciler:
         fresh = [
             self._assignment(decision, plan.at)
             for decision in plan.decisions
-            if decision.moves or decision.key in released or self._forgotten(views[decision.key])
+            if decision.moves
+            or decision.key in released
+            or self._forgotten(views[decision.key])
+            or _misunderstood(views[decision.key])
         ]
         if not fresh:
             return
@@ -253,6 +256,20 @@ class Reconciler:
         for outcome in outcomes:
             through[outcome.group] = max(outcome.generation, through.get(outcome.group, 0))
         await self._sessions.send(rig, messages.OutcomesAck(through))
+
+
+def _misunderstood(view: GroupView) -> bool:
+    """The rig rests at this generation with something else, and has nothing against ours.
+
+    It was told otherwise under the same number, by a controller that lost its memory since.
+    """
+    status = view.status
+    if status is None or not view.online or status.generation != view.generation:
+        return False
+    if status.lapsed or status.phase not in (Phase.IDLE, Phase.RUNNING):
+        return False
+    rejected = {rejection.workload for rejection in status.rejected}
+    return status.active != view.assigned and view.assigned not in rejected
 
 
 def _unheard(_: Outcome) -> None:
