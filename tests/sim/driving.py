@@ -67,8 +67,8 @@ class CheckedDriver(ScriptedDriver):
         if self._life.dead:
             await asyncio.Future()
         journal = self._journals[workload.group]
-        if not (verb == "stop" and journal.refusal):
-            # Safety stops a group even when its journal cannot be written.
+        # Safety stops a group even when its journal cannot be written; then it is spoiled.
+        if not (verb == "stop" and journal.forgiven):
             self._witness(checks.journaled(verb, workload.name, journal.durable))
         return replace(workload, script={}) if self._calm() else workload
 

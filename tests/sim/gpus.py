@@ -58,7 +58,7 @@ class SimTuner:
         """See `agent.ports.Tuner`."""
         await self._try()
         for gpu in gpus:
-            self._witness(checks.neutral_before_tuning(gpu, self.shown(gpu), NEUTRAL))
+            self._witness(checks.neutral_before_tuning(gpu, self.shown(gpu), profile, NEUTRAL))
             self._shown[gpu] = profile
         await self._survived()
 

@@ -83,13 +83,8 @@ class SimJournal:
         self._fresh = self._resumes = False
         """The next line is this life's first, and what it was loaded from can be trusted."""
         self._vacating_s = 0.0
-        """Since when the group has been being emptied."""
+        """Since when the GPUs may have been filled again: looks from before count no more."""
         self._file = FileJournal(disk.path(f"{group}.journal"))
-
-    @property
-    def refusal(self) -> str | None:
-        """Why the disk takes nothing now."""
-        return self._disk.refusal
 
     def load(self) -> State | None:
         """See `agent.ports.Journal`; by a process that has just started."""
@@ -112,6 +107,7 @@ class SimJournal:
         self._fresh, self._resumes = True, not self.forgiven
         self.forgiven = False
         self._loaded = self.durable = loaded
+        self._vacating_s = now_s()
         return loaded
 
     def append(self, state: State) -> None:
@@ -156,11 +152,8 @@ class SimJournal:
         witness(checks.emptied(before, state, self._around.hardware.stoppable(self._group)))
         witness(checks.stays_tripped(before, state))
         witness(checks.concluded(state))
-        if before is not None and before.phase is Phase.VACATING and state.phase is Phase.TUNING:
-            looks = self._around.hardware.empty_looks(self._group, self._vacating_s)
-            witness(checks.seen_empty(looks, VACANT_SAMPLES))
-        if state.phase is Phase.VACATING and (before is None or state.ticket != before.ticket):
-            self._vacating_s = now_s()
+        if before is None or state.ticket != before.ticket:
+            self._check_vacancy(state)
         witness(checks.leaves_failed(before, state))
         witness(checks.renewed_rightly(before, state, self._around.overdue_s()))
         if before is not None and before.phase is Phase.PROBING and state.phase is Phase.RUNNING:
@@ -175,3 +168,10 @@ class SimJournal:
         if self._resumes:
             self._resumes = False
             witness(checks.adopted(self._loaded, alive, state))
+
+    def _check_vacancy(self, state: State) -> None:
+        if state.phase is Phase.VACATING:
+            self._vacating_s = now_s()
+        elif state.phase in (Phase.TUNING, Phase.STARTING):
+            looks = self._around.hardware.empty_looks(self._group, self._vacating_s)
+            self._witness(checks.seen_empty(looks, VACANT_SAMPLES))

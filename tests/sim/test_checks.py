@@ -73,7 +73,7 @@ KEPT = {
     "exclusive": rig.exclusive("gpu", ["g0.coin"]),
     "empty_before_start": rig.empty_before_start("gpu", [], 10, 100),
     "tuned_before_start": rig.tuned_before_start("gpu", "eco", "eco"),
-    "neutral_before_tuning": rig.neutral_before_tuning("gpu", "neutral", "neutral"),
+    "neutral_before_tuning": rig.neutral_before_tuning("gpu", "neutral", "eco", "neutral"),
     "held_through": rig.held_through("coin", 2.0, 2.0),
     "generation_grows": rig.generation_grows(IDLE, RUNNING),
     "ordered": rig.ordered(RUNNING, [ORDER]),
@@ -127,7 +127,7 @@ BROKEN_PROMISES = {
         rig.empty_before_start("gpu", [], 101, 100),
     ],
     "tuned_before_start": [rig.tuned_before_start("gpu", "neutral", "eco")],
-    "neutral_before_tuning": [rig.neutral_before_tuning("gpu", "full", "neutral")],
+    "neutral_before_tuning": [rig.neutral_before_tuning("gpu", "full", "eco", "neutral")],
     "held_through": [rig.held_through("coin", 1.9, 2.0)],
     "generation_grows": [rig.generation_grows(IDLE, State())],
     "ordered": [

@@ -47,9 +47,9 @@ def tuned_before_start(gpu: str, shown: str, wanted: str) -> str:
     return "" if shown == wanted else f"a start on {gpu} tuned for {shown}, not for {wanted}"
 
 
-def neutral_before_tuning(gpu: str, shown: str, neutral: str) -> str:
-    """Settings are never laid on top of others."""
-    return "" if shown == neutral else f"{gpu} is tuned while it still shows {shown}"
+def neutral_before_tuning(gpu: str, shown: str, wanted: str, neutral: str) -> str:
+    """Settings are never laid on top of others; the same may be repeated."""
+    return "" if shown in (neutral, wanted) else f"{gpu} is tuned while it still shows {shown}"
 
 
 def held_through(workload: str, age_s: float | None, hold_s: float) -> str:
