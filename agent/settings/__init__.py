@@ -1,0 +1,47 @@
+"""The rig's own configuration file, read once, validated once, frozen. Unknown keys are errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from agent.settings.checks import problems
+from agent.settings.gpu import GpuSettings, SafetySettings
+from agent.settings.link import LinkSettings, MqttSettings, ZeroMqSettings
+from agent.settings.rig import GroupSettings, MetricsSettings, Settings
+from wire import configfile
+from wire.configfile import ConfigError
+
+__all__ = [
+    "ConfigError",
+    "GpuSettings",
+    "GroupSettings",
+    "LinkSettings",
+    "MetricsSettings",
+    "MqttSettings",
+    "SafetySettings",
+    "Settings",
+    "ZeroMqSettings",
+    "load",
+]
+
+
+def load(path: Path) -> Settings:
+    """Read, validate and cross-check a rig's file. Raises `ConfigError`."""
+    settings = _with_groups(configfile.load(path, Settings))
+    problem = next(problems(settings), None)
+    if problem is not None:
+        raise ConfigError(f"{path}: {problem}")
+    return settings
+
+
+def _with_groups(settings: Settings) -> Settings:
+    """Tell each workload the group and GPUs it stands under."""
+    groups = tuple(
+        replace(
+            group,
+            workloads=tuple(replace(w, group=group.name, gpus=group.gpus) for w in group.workloads),
+        )
+        for group in settings.groups
+    )
+    return replace(settings, groups=groups)
