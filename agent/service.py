@@ -13,15 +13,16 @@ import signal
 import stat
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent import host as hosts
+from agent.core.workload import Workload
+from agent.drivers.containers.order import name as container_name
 from agent.drivers.launchers import Launchers
 from agent.drivers.process import ProcessLauncher
-from agent.drivers.registry import drivers
+from agent.drivers.registry import COMMAND, drivers
 from agent.gpu.untuned import Untuned
 from agent.journal import FileJournal
 from agent.metrics import (
@@ -29,8 +30,8 @@ from agent.metrics import (
     AgentSnapshot,
     LinkCounts,
     MetricsServer,
-    OutcomeCount,
-    PhaseTime,
+    PinCount,
+    SwitchRecord,
 )
 from agent.rig import Equipment, Rig
 from agent.settings import Settings
@@ -93,7 +94,7 @@ async def _run(settings: Settings, who: Identity) -> None:
 
 def check(settings: Settings) -> None:
     """What only this program can tell of the settings. Raises `ConfigError`."""
-    known = drivers(Launchers(settings.state_dir))
+    known = drivers(Launchers(settings.state_dir, settings.engine))
     for group in settings.groups:
         for workload in group.workloads:
             if workload.driver not in known:
@@ -101,11 +102,19 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
                 )
-            if not workload.command and not workload.unit:
+            if not startable(workload):
                 raise ConfigError(
-                    f"group {group.name}: workload {workload.name}: has neither `command` nor "
-                    "`unit`; name the program to run, or the systemd unit to start"
+                    f"group {group.name}: workload {workload.name}: has neither `command`, `unit` "
+                    "nor `container`; name the program to run, the systemd unit to start, or the "
+                    "image (with the driver `command`: `commands`)"
                 )
+
+
+def startable(workload: Workload) -> bool:
+    """Whether its file says at all what it is."""
+    if workload.driver == COMMAND:
+        return bool(workload.commands.start)
+    return bool(workload.command or workload.unit or workload.container)
 
 
 def log_command(settings: Settings, name: str | None) -> list[str]:
@@ -124,6 +133,10 @@ def log_command(settings: Settings, name: str | None) -> list[str]:
         raise ConfigError(f"no workload {name}; there are {', '.join(known)}") from None
     if workload.unit:
         return ["journalctl", f"--unit={workload.unit}"]
+    if workload.container is not None:
+        socket = f"unix://{settings.engine.socket}"
+        engine = ["podman", "--url"] if "podman" in socket else ["docker", "--host"]
+        return [*engine, socket, "logs", container_name(workload)]
     return ["tail", str(ProcessLauncher(settings.state_dir).log(workload))]
 
 
@@ -139,7 +152,7 @@ class _Agent:
             rig_time_s=rig_clock,
             workloads=self._readings,
         )
-        self._launchers = Launchers(settings.state_dir)
+        self._launchers = Launchers(settings.state_dir, settings.engine)
         self._who = who
         self._rig = Rig(
             settings,
@@ -194,6 +207,18 @@ class _Agent:
     def _readings(self) -> tuple[model.WorkloadReading, ...]:
         return self._rig.readings()
 
+    def _pins(self) -> tuple[PinCount, ...]:
+        record = self._rig.pins
+        return tuple(
+            PinCount(
+                group,
+                wallets=record.findings[group, "wallet"],
+                pools=record.findings[group, "pool"],
+                failures=record.failures[group],
+            )
+            for group in self._rig.reactors
+        )
+
     def _snapshot(self) -> AgentSnapshot:
         uplink, health = self._rig.uplink, self._telemetry.health()
         counts = uplink.counts
@@ -207,35 +232,11 @@ class _Agent:
             groups=uplink.statuses(),
             outcomes=self._record.outcomes(),
             phase_times=self._record.phase_times(),
+            pins=self._pins(),
             lease_left_s=uplink.lease_left_s,
             connected=uplink.heard,
             link=LinkCounts(sent=counts.sent, received=counts.received, refused=counts.refused),
         )
-
-
-class SwitchRecord:
-    """What the outcomes since the agent's start add up to."""
-
-    def __init__(self) -> None:
-        self._results: Counter[tuple[str, model.Result]] = Counter()
-        self._visits: Counter[tuple[str, model.Phase]] = Counter()
-        self._seconds: dict[tuple[str, model.Phase], float] = {}
-
-    def add(self, group: str, outcome: model.Outcome) -> None:
-        """Count one more."""
-        self._results[group, outcome.result] += 1
-        for phase, seconds in outcome.phase_s:
-            self._visits[group, phase] += 1
-            self._seconds[group, phase] = self._seconds.get((group, phase), 0.0) + seconds
-
-    def outcomes(self) -> tuple[OutcomeCount, ...]:
-        """By group and result."""
-        return tuple(OutcomeCount(*key, count) for key, count in sorted(self._results.items()))
-
-    def phase_times(self) -> tuple[PhaseTime, ...]:
-        """By group and phase."""
-        visits = sorted(self._visits.items())
-        return tuple(PhaseTime(*key, count, self._seconds[key]) for key, count in visits)
 
 
 @asynccontextmanager

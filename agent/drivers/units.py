@@ -11,8 +11,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
-from agent.drivers import ending, unit_journal
+from agent.drivers import ending, evidence, unit_journal
 from agent.drivers.bus import SERVICE, UNIT, BusError, SystemdBus
 from agent.ports import DriverError
 
@@ -131,6 +133,17 @@ class UnitLauncher:
             except (BusError, DriverError):
                 # Whoever lost systemd knows nothing of the unit; that is not an exit.
                 await asyncio.sleep(BUS_RETRY_S)
+
+    async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        """What systemd would start and with what, drop-ins included, and what runs.
+
+        Raises:
+            DriverError: systemd cannot be asked.
+        """
+        look = await self._look(workload)
+        return await asyncio.to_thread(
+            evidence.of_unit, workload.unit, look.facts, look.pids, known
+        )
 
     async def _exited(self, workload: Workload) -> str:
         with self._bus.changes() as changes:

@@ -1,0 +1,112 @@
+"""A real Podman for tests, apart from the machine's own: its storage, its socket and its GPUs.
+
+It runs in a mount namespace of its own, for two reasons: the machine's control groups may be of
+a kind that Podman's runtime refuses, and the CDI specification in /etc/cdi is the test's. The
+"GPUs" are simulated: a container that is given one gets a variable instead of a device.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+IMAGE = "localhost/rigshift-test:1"
+
+GPUS = ("GPU-a", "GPU-b")
+
+SOURCE = Path(__file__).with_name("contained.c")
+
+START_S = 20.0
+"""For Podman to listen; a test's patience, not its measure."""
+
+_STORAGE = '[storage]\ndriver = "vfs"\ngraphroot = "{0}/root"\nrunroot = "{0}/run"\n'
+_CONTAINERS = """
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+cgroups = "disabled"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+"""
+_SERVE = (
+    "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && "
+    'mount -t overlay overlay -o "lowerdir=$1/etc:/etc" /etc && '
+    'exec podman system service --time=0 "unix://$1/podman.sock"'
+)
+
+
+class Podman:
+    """One engine with one image, which holds one static program."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._environment = {
+            **os.environ,
+            "CONTAINERS_CONF": str(directory / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
+        }
+        self.socket = directory / "podman.sock"
+
+    def install(self) -> None:
+        """Configuration, the image, and the GPUs."""
+        folder = self._directory
+        (folder / "storage.conf").write_text(_STORAGE.format(folder))
+        (folder / "containers.conf").write_text(_CONTAINERS)
+        (folder / "etc" / "cdi").mkdir(parents=True)
+        (folder / "etc" / "cdi" / "gpus.json").write_text(json.dumps(_cdi()))
+        image = folder / "image.tar"
+        image.write_bytes(_image(folder))
+        self._podman("import", "--quiet", str(image), IMAGE)
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Listens, and in the end leaves no container and no process."""
+        served = subprocess.Popen(
+            ("unshare", "--mount", "--propagation", "private", "sh", "-euc", _SERVE, "serve", str(self._directory)),
+            env=self._environment,
+        )
+        try:
+            self._wait(served)
+            yield
+        finally:
+            served.send_signal(signal.SIGTERM)
+            served.wait()
+            self.socket.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove every container."""
+        self._podman("rm", "--all", "--force", "--time", "0")
+
+    def _wait(self, served: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_S
+        while not self.socket.exists():
+            assert served.poll() is None, "podman ended; `make system` installs what it needs"
+            assert time.monotonic() < deadline, "podman does not listen"
+            time.sleep(0.01)
+
+    def _podman(self, *arguments: str) -> None:
+        subprocess.run(["podman", *arguments], env=self._environment, check=True, timeout=60)
+
+
+def _cdi() -> dict[str, object]:
+    devices = [
+        {"name": gpu, "containerEdits": {"env": [f"SEES_{gpu[-1].upper()}=yes"]}} for gpu in GPUS
+    ]
+    return {"cdiVersion": "0.3.0", "kind": "nvidia.com/gpu", "devices": devices}
+
+
+def _image(folder: Path) -> bytes:
+    program = folder / "program"
+    subprocess.run(["cc", "-static", "-O1", "-o", str(program), str(SOURCE)], check=True)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(program, arcname="program")
+    return packed.getvalue()
