@@ -37,6 +37,8 @@ class Container:
     """`bridge`, or `host` for a program whose API binds to loopback by itself."""
     shm_bytes: int | None = None
     """Size of `/dev/shm`; inference on several GPUs needs more than the engine's usual 64 MiB."""
+    init: bool = True
+    """The engine's small init runs before it; without one a program must handle TERM itself."""
     user: str = ""
     """User or `UID:GID` inside; empty: the image's own."""
 

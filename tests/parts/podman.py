@@ -7,6 +7,7 @@ a kind that Podman's runtime refuses, and the CDI specification in /etc/cdi is t
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -17,6 +18,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from agent.drivers.unixhttp import UnixEndpoint
 
 IMAGE = "localhost/rigshift-test:1"
 
@@ -36,6 +39,7 @@ events_logger = "file"
 cgroups = "disabled"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 """
+_APART = ("unshare", "--mount", "--propagation", "private")
 _SERVE = (
     "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && "
     'mount -t overlay overlay -o "lowerdir=$1/etc:/etc" /etc && '
@@ -70,7 +74,7 @@ class Podman:
     def serving(self) -> Iterator[None]:
         """Listens, and in the end leaves no container and no process."""
         served = subprocess.Popen(
-            ("unshare", "--mount", "--propagation", "private", "sh", "-euc", _SERVE, "serve", str(self._directory)),
+            [*_APART, "sh", "-euc", _SERVE, "serve", str(self._directory)],
             env=self._environment,
         )
         try:
@@ -83,7 +87,23 @@ class Podman:
 
     def sweep(self) -> None:
         """Remove every container."""
-        self._podman("rm", "--all", "--force", "--time", "0")
+        asyncio.run(self._remove_all())
+
+    async def _remove_all(self) -> None:
+        endpoint = UnixEndpoint(self.socket)
+        answer = await endpoint.ask("GET", "/containers/json?all=true")
+        for container in json.loads(answer.body):
+            await endpoint.ask("DELETE", f"/containers/{container['Id']}?force=true&v=true&t=0")
+
+    def run_inside(self, container: str, *words: str) -> None:
+        """Start one more process in a container, past the agent."""
+        self._podman("exec", "--detach", container, *words)
+
+    def with_environment(self, name: str, **variables: str) -> str:
+        """The image once more, with an environment baked into it."""
+        changes = [f"--change=ENV {key}={value}" for key, value in variables.items()]
+        self._podman("import", "--quiet", *changes, str(self._directory / "image.tar"), name)
+        return name
 
     def _wait(self, served: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_S
@@ -93,7 +113,13 @@ class Podman:
             time.sleep(0.01)
 
     def _podman(self, *arguments: str) -> None:
-        subprocess.run(["podman", *arguments], env=self._environment, check=True, timeout=60)
+        subprocess.run(
+            ["podman", *arguments],
+            env=self._environment,
+            check=True,
+            timeout=60,
+            stdout=subprocess.DEVNULL,
+        )
 
 
 def _cdi() -> dict[str, object]:
@@ -109,4 +135,21 @@ def _image(folder: Path) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         tar.add(program, arcname="program")
+        for name in ("bin", "lib", "lib64"):
+            # Programs of the machine itself run in it too, with its /usr mounted.
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
+            tar.addfile(link)
     return packed.getvalue()
+
+
+@contextmanager
+def podman_in(directory: Path) -> Iterator[Podman]:
+    """A served engine whose containers and storage are gone in the end."""
+    engine = Podman(directory)
+    engine.install()
+    with engine.serving():
+        try:
+            yield engine
+        finally:
+            engine.sweep()

@@ -54,6 +54,7 @@ def docker(workload: Workload, *, cdi: bool) -> Order:
     ports = containers.ports(wanted)
     host: dict[str, Any] = {
         "NetworkMode": wanted.network,
+        "Init": wanted.init,
         "RestartPolicy": {"Name": "no"},
         "SecurityOpt": ["no-new-privileges"],
         "PortBindings": {
@@ -93,6 +94,7 @@ def podman(workload: Workload) -> Order:
         "env": environment(workload),
         "labels": {LABEL: workload.key},
         "netns": {"nsmode": wanted.network},
+        "init": wanted.init,
         "restart_policy": "no",
         "no_new_privileges": True,
         "portmappings": [
