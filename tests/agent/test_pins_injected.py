@@ -177,7 +177,7 @@ def test_the_environment_of_a_child(launcher: ProcessLauncher) -> None:
         driver, workload = driver_of(launcher), script(code)
         await driver.start(workload)
         found = await found_in(driver, workload)
-        assert any("in the environment of process" in each.where for each in found)
+        assert any("the environment of process" in each.where for each in found)
 
     asyncio.run(scenario())
 
