@@ -44,11 +44,26 @@ def of_launched(
 
 
 def of_unit(
-    unit: str, facts: Mapping[str, Any], pids: Iterable[int], known: Options | None
+    unit: str, facts: Mapping[str, Any], commands: Mapping[int, str], known: Options | None
 ) -> tuple[Evidence, ...]:
-    """Of a unit by systemd's properties of it, drop-ins included, and its processes."""
+    """Of a unit by systemd's properties of it, drop-ins included, and its processes.
+
+    `commands` are their command lines by pid, as systemd tells them: the agent itself may not be
+    allowed to see the processes of other users.
+    """
     planned = _of_unit(unit, facts, known)
-    return (*planned, *(found for pid in pids for found in of_process(pid, known)))
+    told = (of_line(line, f"process {pid} of {unit}") for pid, line in commands.items())
+    seen = (found for pid in commands for found in of_process(pid, known))
+    return (*planned, *told, *seen)
+
+
+def of_line(line: str, where: str) -> Evidence:
+    """Of a command line in one text, quoted as for a shell or not at all."""
+    try:
+        arguments = shlex.split(line)
+    except ValueError:
+        arguments = line.split()
+    return Evidence(where=f"the arguments of {where}", arguments=tuple(arguments))
 
 
 def of_process(pid: int, known: Options | None) -> Iterator[Evidence]:

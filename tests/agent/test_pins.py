@@ -176,9 +176,14 @@ def test_systemds_view_of_a_unit_counts_with_drop_ins_and_files(tmp_path: Path) 
         "EnvironmentFiles": [[f"{tmp_path}/farm.env", False]],
     }
     (tmp_path / "farm.env").write_text("# pools\nexport POOL='evil.example:1'\n")
-    found = violations(evidence.of_unit("m.service", facts, (), OPTIONS), PINS, OPTIONS)
+    found = violations(
+        evidence.of_unit("m.service", facts, {4000000: "x '-o' evil.example:2"}, OPTIONS),
+        PINS,
+        OPTIONS,
+    )
     assert sorted(str(each) for each in found) == [
         f"unapproved pool evil.example:1 in {tmp_path}/farm.env, an EnvironmentFile= of m.service",
+        "unapproved pool evil.example:2 in the arguments of process 4000000 of m.service",
         "unapproved wallet ev… in the arguments of ExecStart= of m.service",
         "unapproved wallet ev… in the environment of ExecStart= of m.service",
     ]

@@ -32,6 +32,7 @@ from tests.contract.test_drivers import (  # noqa: F401 - pytest finds them here
 from tests.parts.containers import ContainerBench, contained, launcher
 from tests.parts.podman import Podman
 from tests.parts.programs import GRACE_S
+from tests.parts.registry import REPOSITORY, Registry
 
 GOOD = "0x" + "60d" * 13 + "0"
 EVIL = "0x" + "bad" * 13 + "0"
@@ -146,6 +147,36 @@ def test_without_an_engine_nobody_says_that_nothing_runs(tmp_path: Path) -> None
     asyncio.run(scenario())
 
 
+def test_an_image_is_fetched_by_tag_and_by_digest_before_the_start(engine: Podman) -> None:
+    async def scenario(port: int, digest: str) -> None:
+        runs, workload = launcher(engine), contained("run")
+        assert workload.container is not None
+        for reference in (f"{REPOSITORY}@{digest}", f"{REPOSITORY}:1"):
+            image = f"127.0.0.1:{port}/{reference}"
+            fetched = replace(workload, container=replace(workload.container, image=image))
+            await runs.prepare(fetched)
+            await runs.start(fetched)
+            assert await runs.alive(fetched)
+            await runs.stop(fetched, GRACE_S)
+
+    registry = Registry(engine.layer)
+    with registry.serving(engine.registry_port):
+        asyncio.run(scenario(engine.registry_port, registry.digest))
+
+
+def test_an_image_that_the_registry_lacks_cannot_be_prepared(engine: Podman) -> None:
+    async def scenario(port: int) -> None:
+        workload = contained("run")
+        assert workload.container is not None
+        image = f"127.0.0.1:{port}/{REPOSITORY}@sha256:{'0' * 64}"
+        lacking = replace(workload, container=replace(workload.container, image=image))
+        with pytest.raises(DriverError, match=r"g\.w: container engine: .*manifest"):
+            await launcher(engine).prepare(lacking)
+
+    with Registry(engine.layer).serving(engine.registry_port):
+        asyncio.run(scenario(engine.registry_port))
+
+
 def test_what_the_engine_is_told_to_run_later_counts_too(engine: Podman) -> None:
     """A second process in the container, in no way a child of the first as the host sees it."""
 
@@ -158,7 +189,8 @@ def test_what_the_engine_is_told_to_run_later_counts_too(engine: Podman) -> None
         assert await driver.unapproved(workload) == ()
         engine.run_inside("rigshift-g.w", "/program", "run", "--user", EVIL)
         found = await driver.unapproved(workload)
-        assert [(each.kind, each.what) for each in found] == [("wallet", "0xbadb…bad0")]
+        assert {(each.kind, each.what) for each in found} == {("wallet", "0xbadb…bad0")}
+        assert "(program)" in found[0].where
         await driver.stop(workload, GRACE_S)
         assert not await driver.alive(workload)
 

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.drivers.unixhttp import UnixEndpoint
+from tests.parts.programs import free_port
 
 IMAGE = "localhost/rigshift-test:1"
 
@@ -39,6 +40,7 @@ events_logger = "file"
 cgroups = "disabled"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 """
+_REGISTRIES = '[[registry]]\nlocation = "127.0.0.1:{}"\ninsecure = true\n'
 _APART = ("unshare", "--mount", "--propagation", "private")
 _SERVE = (
     "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && "
@@ -56,14 +58,18 @@ class Podman:
             **os.environ,
             "CONTAINERS_CONF": str(directory / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(directory / "registries.conf"),
         }
         self.socket = directory / "podman.sock"
+        self.registry_port = free_port()
+        """Of the one registry that it would ask without TLS."""
 
     def install(self) -> None:
         """Configuration, the image, and the GPUs."""
         folder = self._directory
         (folder / "storage.conf").write_text(_STORAGE.format(folder))
         (folder / "containers.conf").write_text(_CONTAINERS)
+        (folder / "registries.conf").write_text(_REGISTRIES.format(self.registry_port))
         (folder / "etc" / "cdi").mkdir(parents=True)
         (folder / "etc" / "cdi" / "gpus.json").write_text(json.dumps(_cdi()))
         image = folder / "image.tar"
@@ -104,6 +110,11 @@ class Podman:
         changes = [f"--change=ENV {key}={value}" for key, value in variables.items()]
         self._podman("import", "--quiet", *changes, str(self._directory / "image.tar"), name)
         return name
+
+    @property
+    def layer(self) -> bytes:
+        """What the image holds, as a tar."""
+        return (self._directory / "image.tar").read_bytes()
 
     def _wait(self, served: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_S

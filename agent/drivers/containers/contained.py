@@ -20,6 +20,7 @@ def evidence_of(
     workload: Workload,
     image: Mapping[str, Any],
     running: Sequence[Mapping[str, Any]],
+    lines: Sequence[str],
     known: Options | None,
 ) -> tuple[Evidence, ...]:
     """All that is known.
@@ -28,11 +29,13 @@ def evidence_of(
         workload: As the rig's file has it.
         image: What the engine says of its image.
         running: What the engine says of each of its containers that run.
+        lines: Command lines of the processes inside, as the engine tells them; the agent itself
+            may not be allowed to see those processes.
         known: Options of a miner.
     """
-    return tuple(_planned(workload, image)) + tuple(
-        found for each in running for found in _actual(each, known)
-    )
+    told = (evidence.of_line(line, f"a process in {order.name(workload)}") for line in lines)
+    seen = (found for each in running for found in _actual(each, known))
+    return (*_planned(workload, image), *told, *seen)
 
 
 def _planned(workload: Workload, image: Mapping[str, Any]) -> Iterator[Evidence]:

@@ -118,6 +118,15 @@ class Engine:
             raise EngineError(str(error)) from error
         _check(answer)
 
+    async def commands(self, container: str) -> list[str]:
+        """The command line of each of its processes; empty when the engine does not tell."""
+        form = "args" if await self.is_podman() else "-eo pid,args"
+        try:
+            found = await self._json("GET", f"/containers/{container}/top?ps_args={quote(form)}")
+        except EngineError:
+            return []
+        return [str(row[-1]) for row in found.get("Processes") or [] if row]
+
     async def log(self, container: str) -> str:
         """The end of what it wrote; empty when that cannot be read."""
         path = f"/containers/{container}/logs?stdout=true&stderr=true&tail=1"

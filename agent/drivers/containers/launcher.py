@@ -107,8 +107,13 @@ class ContainerLauncher:
         """
         async with self._asking(workload):
             image = await self._engine.image(order.described(workload).image)
-            running = [await self._engine.inspect(each) for each in await self._running(workload)]
-        return await asyncio.to_thread(contained.evidence_of, workload, image, running, known)
+            running = {
+                each: await self._engine.inspect(each) for each in await self._running(workload)
+            }
+            lines = [line for each in running for line in await self._engine.commands(each)]
+        return await asyncio.to_thread(
+            contained.evidence_of, workload, image, tuple(running.values()), lines, known
+        )
 
     async def _exited(self, workload: Workload) -> str:
         last = ""
