@@ -24,8 +24,8 @@ from agent.drivers import proc
 FILE_BYTES_MAX = 1024 * 1024
 """A longer file is no miner's configuration."""
 
-_FILES_MAX = 32
-"""Named by one command line."""
+_PATHS_MAX = 128
+"""Tried of one command line."""
 
 _SETTING = re.compile(
     r"^\s*(?:export\s+)?-{0,2}([A-Za-z][\w-]*)\s*[=:]\s*(\S.*?)\s*,?\s*$", re.MULTILINE
@@ -181,7 +181,7 @@ def _named(
         for each in candidates
         for path in ([each] if each.is_absolute() else [folder / each for folder in folders])
     )
-    for path, _ in zip(found, range(_FILES_MAX * 4), strict=False):
+    for path, _ in zip(found, range(_PATHS_MAX), strict=False):
         yield path
 
 

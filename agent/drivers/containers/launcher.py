@@ -28,6 +28,9 @@ KILL_WAIT_S = 10.0
 ENGINE_RETRY_S = 2.0
 """Between two attempts to reach the engine while a container is watched."""
 
+SETTLE_S = 0.2
+"""For an engine that says that a container has ended, and then that it runs."""
+
 PULL_LOG_S = 30.0
 """Between two lines in the log about an image that is being fetched."""
 
@@ -118,6 +121,8 @@ class ContainerLauncher:
     async def _exited(self, workload: Workload) -> str:
         last = ""
         while running := await self._running(workload):
+            if last in running:
+                await asyncio.sleep(SETTLE_S)
             last = running[0]
             await self._engine.ended(last)
         if not last:
@@ -128,7 +133,11 @@ class ContainerLauncher:
         return f"{how}; last log line: {line}" if line else how
 
     async def _end(self, workload: Workload, signal: str) -> None:
+        asked = set[str]()
         while running := await self._running(workload):
+            if asked.issuperset(running):
+                await asyncio.sleep(SETTLE_S)
+            asked.update(running)
             for container in running:
                 await self._engine.kill(container, signal)
             for container in running:
