@@ -99,7 +99,10 @@ class Podman:
         endpoint = UnixEndpoint(self.socket)
         answer = await endpoint.ask("GET", "/containers/json?all=true")
         for container in json.loads(answer.body):
-            await endpoint.ask("DELETE", f"/containers/{container['Id']}?force=true&v=true&t=0")
+            path = f"/containers/{container['Id']}"
+            # Removing by force alone waits for what ignores TERM.
+            await endpoint.ask("POST", f"{path}/kill?signal=SIGKILL")
+            await endpoint.ask("DELETE", f"{path}?force=true&v=true")
 
     def run_inside(self, container: str, *words: str) -> None:
         """Start one more process in a container, past the agent."""
