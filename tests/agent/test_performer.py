@@ -81,6 +81,9 @@ class Tuner:
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         await self._take("neutral")
 
+    async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
+        await self._take(f"{profile} -{step}")
+
     async def _take(self, profile: str) -> None:
         if self.refusal:
             raise TuneError(self.refusal)
