@@ -92,9 +92,6 @@ _BLANK_64 = 0x7FFF_FFFF_FFFF_FFF0
 """From here on 64-bit numbers mean "blank", "not found", "not supported" or "no permission"."""
 
 
-_UNWRITTEN = -0x8000_0000
-
-
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
     """How far a clock is moved off its own, and how far it can be, MHz."""
@@ -126,7 +123,7 @@ class Nvml:
 
     def call(self, name: str, *arguments: Any, about: str = "") -> Any:
         """Call one function; `about` names the GPU for whoever looks on. Raises `NvmlError`."""
-        function = getattr(pynvml, name, None)
+        function = _OWN.get(name) or getattr(pynvml, name, None)
         if function is None:
             raise NvmlError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, name, "nvidia-ml-py is too old")
         self.doing = Doing(f"{name} of {about}" if about else name, self._clock())
@@ -166,17 +163,10 @@ class Nvml:
         self.call(name, *arguments, *map(ctypes.byref, written), about=about)
         return tuple(number.value for number in written)
 
-    def clock_offset(
-        self, handle: Any, clock: int, pstate: int, *, about: str = ""
-    ) -> ClockOffset | None:
-        """A clock's offset in one P-state; ``None`` when the driver gives none. Raises `NvmlError`.
-
-        pynvml throws this call's return code away; only an answer that was written tells success.
-        """
-        offset = _offset(clock, pstate, _UNWRITTEN)
+    def clock_offset(self, handle: Any, clock: int, pstate: int, *, about: str = "") -> ClockOffset:
+        """A clock's offset in one P-state. Raises `NvmlError`."""
+        offset = _offset(clock, pstate, 0)
         self.call("nvmlDeviceGetClockOffsets", handle, ctypes.byref(offset), about=about)
-        if _UNWRITTEN in (offset.clockOffsetMHz, offset.maxClockOffsetMHz):
-            return None
         return ClockOffset(
             offset.clockOffsetMHz, offset.minClockOffsetMHz, offset.maxClockOffsetMHz
         )
@@ -184,7 +174,7 @@ class Nvml:
     def set_clock_offset(
         self, handle: Any, clock: int, pstate: int, mhz: int, *, about: str = ""
     ) -> None:
-        """Whether it worked, only reading it back tells: see `clock_offset`. Raises `NvmlError`."""
+        """Move a clock in one P-state. Raises `NvmlError`."""
         offset = _offset(clock, pstate, mhz)
         self.call("nvmlDeviceSetClockOffsets", handle, ctypes.byref(offset), about=about)
 
@@ -212,5 +202,23 @@ def _offset(clock: int, pstate: int, mhz: int) -> Any:
     offset.version = pynvml.nvmlClockOffset_v1
     offset.type, offset.pstate = clock, pstate
     offset.clockOffsetMHz = mhz
-    offset.minClockOffsetMHz = offset.maxClockOffsetMHz = _UNWRITTEN
     return offset
+
+
+def _checked(name: str) -> Callable[..., None]:
+    """A function of the library itself, where pynvml's throws the return code away."""
+
+    def call(*arguments: Any) -> None:
+        function = getattr(ctypes.CDLL(_LIBRARY), name, None)
+        absent = pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
+        code = absent if function is None else function(*arguments)
+        if code != SUCCESS:
+            raise pynvml.NVMLError(code)
+
+    return call
+
+
+_LIBRARY = "libnvidia-ml.so.1"
+"""Loaded by `nvmlInit` already; this is the same one."""
+
+_OWN = {name: _checked(name) for name in ("nvmlDeviceGetClockOffsets", "nvmlDeviceSetClockOffsets")}

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 _PEERGROUPS = 59
 """`SO_PEERGROUPS`, which Python's `socket` has no name for."""
 
-_GROUPS_MAX = 65_536
+_GROUPS_BYTES_MAX = 1024
+"""What Python asks the kernel for at most; a process with more groups than that is refused."""
+
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -30,5 +32,5 @@ def peer(connection: socket.socket) -> Peer:
     credentials = connection.getsockopt(level, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, gid = _CREDENTIALS.unpack(credentials)
     groups = array.array("I")
-    groups.frombytes(connection.getsockopt(level, _PEERGROUPS, _GROUPS_MAX * groups.itemsize))
+    groups.frombytes(connection.getsockopt(level, _PEERGROUPS, _GROUPS_BYTES_MAX))
     return Peer(pid, uid, frozenset({gid, *groups}))

@@ -43,5 +43,5 @@ class Device:
             raise
 
     def set_clock_offset(self, clock: int, pstate: int, mhz: int) -> None:
-        """Only reading it back tells whether it worked."""
+        """Move a clock in a P-state."""
         self._driver.set_clock_offset(self._handle, clock, pstate, mhz, about=self.uuid)

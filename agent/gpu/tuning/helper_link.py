@@ -30,6 +30,8 @@ class HelperLink:
                 line = await self._exchange(pipe.encode(request))
         except TimeoutError as error:
             raise TuneError(f"the GPU helper gave no answer within {self._answer_s:g} s") from error
+        except (ConnectionResetError, BrokenPipeError):
+            line = b""
         except (OSError, ValueError) as error:
             raise TuneError(f"the GPU helper cannot be reached: {self._advice(error)}") from error
         if not line:

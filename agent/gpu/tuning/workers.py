@@ -104,16 +104,22 @@ class Workers:
         try:
             async with asyncio.timeout(self._limits.answer_s):
                 process.stdin.write(pipe.encode(request))
-                return pipe.decode_answer(await process.stdout.readline())
+                answer = pipe.decode_answer(await process.stdout.readline())
         except TimeoutError as error:
             limit_s = self._limits.answer_s
             raise TuneError(f"the tuning worker gave no answer within {limit_s:g} s") from error
         except (OSError, ValueError) as error:
             raise TuneError("the tuning worker ended without an answer; see the log") from error
+        # It leaves by itself now, unless the driver holds it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.kill_s):
+                await process.wait()
+        return answer
 
     async def _end(self, process: Process, gpus: tuple[str, ...]) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
         try:
             async with asyncio.timeout(self._limits.kill_s):
                 # Read to the end as well: a full pipe would keep the transport open.
