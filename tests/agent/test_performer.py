@@ -31,7 +31,6 @@ from agent.performer import BACKOFF_MAX_S, HELD_OUT_S, Performer
 from agent.ports import DriverError, Occupancy, Readiness, TuneError
 from tests.agent.groups import DEADLINES, GPU, group, performer, until, workload
 from tests.sim.clock import run
-from wire.model import Kind
 
 EMPTY = Occupancy((), 0)
 HELD = Occupancy((77,), 8 * 1024**3)
@@ -289,61 +288,6 @@ def test_a_restart_waits_ever_longer_up_to_a_limit(
     event, took_s = performed(Vacate(4, restarts), ETC)
     assert event == Succeeded(4), "the pause does not count against the deadline"
     assert least_s <= took_s - at_once_s <= most_s <= BACKOFF_MAX_S
-
-
-# Tune.
-
-
-def test_the_workloads_own_profile_is_applied() -> None:
-    tuner = Tuner()
-    assert performed(Tune(4, "etc"), workload("etc", profile="eco"), tuner=tuner)[0] == Succeeded(4)
-    assert tuner.done == ["eco"]
-
-
-def test_a_profile_that_is_not_taken_is_a_failure() -> None:
-    event, _ = performed(Tune(4, "etc"), workload("etc", profile="eco"))
-    assert event == Failed(4, "profile 'eco' is unknown on this rig; use `neutral`")
-
-
-class Judge:
-    """A checker that has its own opinion of the GPUs."""
-
-    def __init__(self, tuner: Tuner, verdict: str = "") -> None:
-        self.tuner, self.verdict = tuner, verdict
-
-    async def check(self, gpus: tuple[str, ...]) -> None:
-        self.tuner.done.append(f"checked {', '.join(gpus)}")
-        if self.verdict:
-            raise TuneError(self.verdict)
-
-
-@pytest.mark.parametrize(
-    ("profile", "done"),
-    [
-        ("neutral", ["neutral", f"checked {GPU}"]),
-        ("eco", ["neutral", "eco", f"checked {GPU}"]),
-    ],
-)
-def test_before_inference_neutral_is_proven_and_the_gpus_are_checked(
-    profile: str, done: list[str]
-) -> None:
-    llama = replace(workload("llama", profile=profile), kind=Kind.INFERENCE)
-    tuner = Tuner()
-    event, _ = performed(Tune(4, "llama"), llama, tuner=tuner, checker=Judge(tuner))
-    assert (event, tuner.done) == (Succeeded(4), done)
-
-
-def test_mining_is_not_held_up_by_the_checker() -> None:
-    tuner = Tuner()
-    performed(Tune(4, "etc"), ETC, tuner=tuner, checker=Judge(tuner, "wrong sums"))
-    assert tuner.done == ["neutral"]
-
-
-def test_gpus_that_compute_wrongly_are_a_failure() -> None:
-    llama = replace(workload("llama"), kind=Kind.INFERENCE)
-    tuner = Tuner()
-    event, _ = performed(Tune(4, "llama"), llama, tuner=tuner, checker=Judge(tuner, "wrong sums"))
-    assert event == Failed(4, "wrong sums")
 
 
 # Start.

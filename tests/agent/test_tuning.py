@@ -144,7 +144,7 @@ def test_what_a_card_lacks_is_neutral_but_cannot_be_set(
         ("eco", "power_limit_w"),
         ("warm", "fan_percent"),
         ("wild", "memory_offset_mhz"),
-        ("fast", "graphics_clock"),
+        ("low", "graphics_clock"),
     ):
         assert f"{ONE}: {setting}: this card or its driver has no such setting" in refusal(
             hands, profile

@@ -29,6 +29,7 @@ profiles:
   cold: {power_limit_w: 110}
   hungry: {power_limit_w: 400}
   fast: {graphics_clock: {min_mhz: 210, max_mhz: 3000}}
+  low: {graphics_clock: {min_mhz: 210, max_mhz: 1000}}
   wild: {memory_offset_mhz: 1500}
   still: {fan_percent: 10}
   warm: {fan_percent: 40}
