@@ -18,6 +18,10 @@ REQUEST_S = 5.0
 """Longest wait for a request on a new connection."""
 
 
+LEAVE_S = 0.2
+"""From closing the door to leaving."""
+
+
 class Server:
     """Serves until nobody has asked for a while."""
 
@@ -43,16 +47,20 @@ class Server:
         )
         async with server:
             # While a worker cannot be killed, this process is the only one that knows.
-            while await self._in_use() or self._serving or self._workers.stuck:
+            while await self._in_use(self._idle_s) or self._workers.stuck:
+                pass
+            server.close()
+            # Whoever was let in at the last moment is served; systemd keeps the next one waiting.
+            while await self._in_use(LEAVE_S):
                 pass
 
-    async def _in_use(self) -> bool:
+    async def _in_use(self, within_s: float) -> bool:
         self._served.clear()
         try:
-            async with asyncio.timeout(self._idle_s):
+            async with asyncio.timeout(within_s):
                 await self._served.wait()
         except TimeoutError:
-            return False
+            return self._serving > 0
         return True
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

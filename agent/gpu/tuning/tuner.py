@@ -36,11 +36,12 @@ class ProfileTuner:
 
     async def _ask(self, request: pipe.Request, profile: str, **more: int) -> None:
         done = await self._perform(request)
+        self._log.info("profile read back", profile=profile, gpus=len(request.gpus), **more)
         for gpu in request.gpus:
             # An answer that leaves a GPU out proves nothing of it.
             if gpu not in done.shown:
                 raise TuneError(f"{gpu}: nothing was read back")
-            self._log.info("profile read back", gpu=gpu, profile=profile, **more, **done.shown[gpu])
+            self._log.debug("GPU shows", gpu=gpu, **done.shown[gpu])
 
 
 def simulated(simulated_dir: Path, profiles_file: Path) -> Perform:
