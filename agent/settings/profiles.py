@@ -52,11 +52,11 @@ class Profile:
     """Settings of a GPU; what is left out is neutral."""
 
     power_limit_w: float | None = None
-    """None: the card's default."""
+    """What the card may draw; none: its own default."""
     graphics_clock: ClockRange | None = None
-    """None: not locked."""
+    """What the graphics clock is held within; none: not locked."""
     memory_clock: ClockRange | None = None
-    """None: not locked."""
+    """What the memory clock is held within; none: not locked."""
     graphics_offset_mhz: int = 0
     """Added to the graphics clock at every voltage; above 0 it is an overclock."""
     memory_offset_mhz: int = 0
