@@ -23,9 +23,10 @@ from agent.core.model import (
     Vacate,
     Watch,
 )
-from agent.core.workload import Deadlines, Workload
-from agent.ports import Drainable, Driver, DriverError, GpuProbe, TuneError, Tuner
+from agent.core.workload import NEUTRAL, Deadlines, Workload
+from agent.ports import Checker, Drainable, Driver, DriverError, GpuProbe, TuneError, Tuner
 from agent.settings import GpuSettings, GroupSettings
+from wire.model import Kind
 
 LOOK_INTERVAL_S = 0.25
 """Between two looks whether the GPUs are empty."""
@@ -54,12 +55,14 @@ class Performer:
         probe: GpuProbe,
         tuner: Tuner,
         rng: random.Random,
+        checker: Checker | None = None,
     ) -> None:
         self._group = group
         self._gpu = gpu
         self._drivers = drivers
         self._probe = probe
         self._tuner = tuner
+        self._checker = checker
         self._rng = rng
         self._workloads = {workload.name: workload for workload in group.workloads}
 
@@ -106,7 +109,7 @@ class Performer:
             case Drain():
                 return limits.drain_s, self._drain(driver, workload)
             case Tune():
-                return limits.tune_s, self._tuner.apply(workload.gpus, workload.profile)
+                return limits.tune_s, self._tune(workload)
             case Start():
                 return limits.start_s, self._start(driver, workload)
             case Probe():
@@ -169,6 +172,17 @@ class Performer:
         if look.memory_used_max_bytes > self._gpu.vacant_memory_bytes:
             return f"{look.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
         return ""
+
+    async def _tune(self, workload: Workload) -> None:
+        if workload.kind is not Kind.INFERENCE:
+            await self._tuner.apply(workload.gpus, workload.profile)
+            return
+        # What mining got away with corrupts answers silently: neutral is proven, not presumed.
+        await self._tuner.neutral(workload.gpus)
+        if workload.profile != NEUTRAL:
+            await self._tuner.apply(workload.gpus, workload.profile)
+        if self._checker is not None:
+            await self._checker.check(workload.gpus)
 
     async def _start(self, driver: Driver, workload: Workload) -> None:
         """Look once more first: however long ago the GPUs were proven empty, they are it now."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.core import safety
 from agent.core.model import Tripped
 from agent.performer import Performer
-from agent.ports import Driver, GpuProbe, Journal, Sampler, Tuner
+from agent.ports import Checker, Driver, GpuProbe, Journal, Sampler, Tuner
 from agent.reactor import Reactor
 from agent.settings import Settings
 from agent.uplink import Identity, Uplink
@@ -32,6 +32,8 @@ class Equipment:
     """By short name."""
     probe: GpuProbe
     tuner: Tuner
+    checker: Checker | None = None
+    """Before inference; none: what is read back is enough."""
     sampler: Sampler
     rng: random.Random
 
@@ -55,6 +57,7 @@ class Rig:
                     equipment.drivers,
                     probe=equipment.probe,
                     tuner=equipment.tuner,
+                    checker=equipment.checker,
                     rng=equipment.rng,
                 ),
                 clock=identity.clock,

@@ -19,10 +19,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent import host as hosts
+from agent.drivers.checker import CommandChecker
 from agent.drivers.launchers import Launchers
 from agent.drivers.process import ProcessLauncher
 from agent.drivers.registry import drivers
-from agent.gpu.untuned import Untuned
+from agent.gpu.tuners import tuner_of
 from agent.journal import FileJournal
 from agent.metrics import (
     AgentMetrics,
@@ -140,6 +141,7 @@ class _Agent:
             workloads=self._readings,
         )
         self._launchers = Launchers(settings.state_dir)
+        checker = settings.gpu.checker
         self._who = who
         self._rig = Rig(
             settings,
@@ -151,7 +153,8 @@ class _Agent:
                 },
                 drivers=drivers(self._launchers),
                 probe=self._telemetry,
-                tuner=Untuned(),
+                tuner=tuner_of(settings.gpu),
+                checker=None if checker is None else CommandChecker(checker),
                 sampler=self._telemetry,
                 rng=random.Random(),
             ),

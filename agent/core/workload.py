@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from wire.model import Kind
 
 NEUTRAL = "neutral"
-"""The GPU profile that changes nothing."""
+"""The GPU profile of a card as it was sold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Deadlines:
     vacate_s: float = 60.0
     """No process left on the GPUs, and their memory freed."""
     tune_s: float = 30.0
-    """The GPU profile applied."""
+    """The GPU profile applied and read back; before inference also `gpu.checker`."""
     start_s: float = 60.0
     """From the start of the process until it exists; loading a model belongs to `probe_s`."""
     probe_s: float = 900.0
@@ -77,7 +77,7 @@ class Workload:
     model: str = ""
     """Inference: model name to ask for."""
     profile: str = NEUTRAL
-    """GPU profile it runs under; so far there is only `neutral`, which changes nothing."""
+    """GPU profile it runs under: `neutral`, or one of `gpu.profiles_file`."""
     power_w: float | None = None
     """Nameplate watts of the group at the wall, for a controller that has no better figure."""
     deadlines: Deadlines = field(default_factory=Deadlines)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from agent.core.model import Offline
-from agent.core.workload import NEUTRAL, Workload
+from agent.core.workload import Workload
 from agent.settings.rig import GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
 from wire.signing import KeyFormatError, Verifier
@@ -82,10 +82,6 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
     where = f"group {group.name}"
     names = [workload.name for workload in group.workloads]
     yield from _repeats(f"{where}: workload", names)
-    for workload in group.workloads:
-        if workload.profile != NEUTRAL:
-            what = f"{where}: {workload.name}: profile {workload.profile!r}"
-            yield f"{what} is unknown; use `{NEUTRAL}`"
     if not group.gpus:
         yield f"{where}: gpus: name at least one GPU UUID"
     if group.restarts_max < 0:
