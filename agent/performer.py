@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from agent.core.model import (
+    Bound,
     Drain,
     Effect,
     Event,
@@ -24,7 +25,7 @@ from agent.core.model import (
     Watch,
 )
 from agent.core.workload import Deadlines, Workload
-from agent.ports import Drainable, Driver, DriverError, GpuProbe, TuneError, Tuner
+from agent.ports import Drainable, Driver, DriverError, GpuProbe, Lockable, TuneError, Tuner
 from agent.settings import GpuSettings, GroupSettings
 
 LOOK_INTERVAL_S = 0.25
@@ -35,6 +36,9 @@ PROBE_INTERVAL_S = 1.0
 
 HELD_OUT_S = 600.0
 """A workload that ran for this long gets its restarts back."""
+
+LOCK_TIMEOUT_S = 20.0
+"""A workload that takes longer to say whether it is locked has not said it."""
 
 BACKOFF_MAX_S = 30.0
 """Longest wait before a restart; the group can follow no new word meanwhile."""
@@ -68,9 +72,26 @@ class Performer:
         found = [w.name for w in self._group.workloads if await self._driver(w).alive(w)]
         return frozenset(found)
 
+    async def lock(self, name: str) -> str | None:
+        """Why this workload may not be stopped now; empty: no reason; ``None``: unknown."""
+        if name not in self._workloads:
+            return ""
+        return await self._lock(self._driver(self._workloads[name]), self._workloads[name])
+
+    async def _lock(self, driver: Driver, workload: Workload) -> str | None:
+        if not isinstance(driver, Lockable):
+            return ""
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_S):
+                return await driver.lock(workload)
+        except (DriverError, TimeoutError):
+            return None
+
     async def perform(self, effect: Effect, emit: Emit) -> None:
         """Do it, and tell how it ended."""
         match effect:
+            case Drain(heeds_lock=True):
+                emit(await self._released(effect))
             case Watch(workload=name):
                 await self._watch(effect.ticket, self._workloads[name], emit)
             case _:
@@ -87,6 +108,14 @@ class Performer:
         except (DriverError, TuneError) as error:
             return Failed(effect.ticket, str(error))
         return Succeeded(effect.ticket)
+
+    async def _released(self, effect: Drain) -> Event:
+        """However draining went, the workload may be stopped only if it is certainly not locked."""
+        event = await self._attempt(effect)
+        lock = await self.lock(effect.workload)
+        if lock is None:
+            lock = "it cannot be told whether it is locked"
+        return Bound(effect.ticket, lock) if lock else event
 
     def _work(self, effect: Effect) -> tuple[float, Awaitable[None]]:
         """The deadline in seconds and the work itself."""

@@ -94,6 +94,14 @@ class Drainable(Protocol):
         """Take work again; harmless when it already does. Raises `DriverError`."""
 
 
+@runtime_checkable
+class Lockable(Protocol):
+    """A driver of workloads on which somebody outside can have a claim, such as a tenant."""
+
+    async def lock(self, workload: Workload) -> str | None:
+        """Why nothing economic may stop it now; empty: certainly nothing; ``None``: unknown."""
+
+
 class Launcher(Protocol):
     """Starts, finds and ends the processes of a workload, by the workload's key."""
 

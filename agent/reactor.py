@@ -13,7 +13,9 @@ from agent.core.model import (
     Event,
     Exited,
     Failed,
+    Freed,
     HeldOut,
+    Locked,
     Rules,
     State,
     Succeeded,
@@ -90,6 +92,18 @@ class Reactor:
             self._queue.put_nowait(event)
         else:
             self._log.warning("event dropped", event_type=type(event).__name__)
+
+    async def look_at_lock(self) -> None:
+        """Ask once whether what runs is locked. What cannot be told changes nothing."""
+        known = self.state.lock
+        name = self.state.active if known is None else known.workload
+        if not self.resumed or name is None:
+            return
+        reason = await self._performer.lock(name)
+        if reason:
+            self.post(Locked(name, reason))
+        elif reason is not None and known is not None:
+            self.post(Freed(name))
 
     async def run(self) -> None:
         """Resume where the journal ends, then follow events for ever."""

@@ -81,6 +81,8 @@ class Rig:
             tasks.create_task(self.uplink.run(), name="uplink")
             tasks.create_task(self._guard(), name="safety")
             tasks.create_task(self._read(), name="readings")
+            for name, reactor in self.reactors.items():
+                tasks.create_task(self._watch_lock(reactor), name=f"lock:{name}")
 
     def _changed(self) -> None:
         self.uplink.changed()
@@ -111,6 +113,15 @@ class Rig:
         if not at_rest and not reactor.state.tripped:
             self._log.error("safety stop", group=group, reason=reason)
             reactor.post(Tripped(reason))
+
+    async def _watch_lock(self, reactor: Reactor) -> None:
+        """What is locked is not stopped for money; the reactor remembers the last word on it."""
+        while True:
+            try:
+                await reactor.look_at_lock()
+            except Exception as error:  # noqa: BLE001 - a bug in one driver must not end the rig
+                self._log.error("driver crashed", exc_info=error, group=reactor.group)
+            await asyncio.sleep(self._settings.lock_interval_s)
 
     async def _read(self) -> None:
         """Ask each active workload how it does, slowly: it costs the workload something too."""
