@@ -145,15 +145,18 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
         event = Renewed() if s.state.lapsed else Lapsed()
         yield _moved(s, event, rules, budget=replace(b, lapses=b.lapses - 1))
     if b.locks:
-        left = replace(b, locks=b.locks - 1)
-        for workload in s.alive:
-            yield _moved(s, Locked(workload, "rented"), rules, budget=left)
-        if s.state.lock is not None:
-            yield _moved(s, Freed(s.state.lock.workload), rules, budget=left)
+        yield from _locks(s, rules, replace(b, locks=b.locks - 1))
     if b.crashes:
         left = replace(b, crashes=b.crashes - 1)
         for alive in {s.alive, *(after for _, after, _ in _answers(s))}:
             yield replace(s, state=recovery.resume(s.state, alive, rules), alive=alive, budget=left)
+
+
+def _locks(s: Situation, rules: Rules, left: Budget) -> Iterator[Situation]:
+    for workload in s.alive:
+        yield _moved(s, Locked(workload, "rented"), rules, budget=left)
+    if s.state.lock is not None:
+        yield _moved(s, Freed(s.state.lock.workload), rules, budget=left)
 
 
 def _assignable(generation: int, *, leases: bool, locks: bool) -> Iterator[Desired]:

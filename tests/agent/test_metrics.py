@@ -99,6 +99,7 @@ SNAPSHOT = AgentSnapshot(
             4990.5,
             rejected=(Rejection("rvn", "no share"),),
             lapsed=True,
+            lock="vast: 2 GPUs are rented",
         ),
     ),
     outcomes=(OutcomeCount("g0", Result.DONE, 4), OutcomeCount("g1", Result.ROLLED_BACK, 1)),
