@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from agent.core.model import (
     Bound,
@@ -25,7 +25,16 @@ from agent.core.model import (
     Watch,
 )
 from agent.core.workload import Deadlines, Workload
-from agent.ports import Drainable, Driver, DriverError, GpuProbe, Lockable, TuneError, Tuner
+from agent.ports import (
+    Drainable,
+    Driver,
+    DriverError,
+    GpuProbe,
+    Lockable,
+    SelfStarting,
+    TuneError,
+    Tuner,
+)
 from agent.settings import GpuSettings, GroupSettings
 
 LOOK_INTERVAL_S = 0.25
@@ -86,6 +95,20 @@ class Performer:
                 return await driver.lock(workload)
         except (DriverError, TimeoutError):
             return None
+
+    async def keep_out(self, wanted: Collection[str | None]) -> list[str]:
+        """End what somebody else has started beside what is wanted; their names.
+
+        Raises:
+            DriverError: It goes on running.
+        """
+        return [
+            workload.name
+            for workload in self._group.workloads
+            if workload.name not in wanted
+            and isinstance(driver := self._driver(workload), SelfStarting)
+            and await driver.keep_out(workload, workload.deadlines.stop_s / 2)
+        ]
 
     async def perform(self, effect: Effect, emit: Emit) -> None:
         """Do it, and tell how it ended."""

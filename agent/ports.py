@@ -102,6 +102,14 @@ class Lockable(Protocol):
         """Why nothing economic may stop it now; empty: certainly nothing; ``None``: unknown."""
 
 
+@runtime_checkable
+class SelfStarting(Protocol):
+    """A driver of workloads that somebody else may start behind the agent's back."""
+
+    async def keep_out(self, workload: Workload, grace_s: float) -> bool:
+        """End it if it runs although it shall not; whether it did. Raises `DriverError`."""
+
+
 class Launcher(Protocol):
     """Starts, finds and ends the processes of a workload, by the workload's key."""
 

@@ -105,6 +105,16 @@ class Reactor:
         elif reason is not None and known is not None:
             self.post(Freed(name))
 
+    async def keep_out(self) -> None:
+        """See that nobody else has started anything here, where the group rests."""
+        if not self.resumed or not self.state.phase.stable:
+            return
+        try:
+            for name in await self._performer.keep_out((self.state.active, self.state.target)):
+                self._log.warning("ended what somebody else had started", workload=name)
+        except DriverError as error:
+            self._log.error("cannot end what somebody else has started", error=str(error))
+
     async def run(self) -> None:
         """Resume where the journal ends, then follow events for ever."""
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core import safety
@@ -16,6 +16,9 @@ from agent.settings import Settings
 from agent.uplink import Identity, Uplink
 from wire import logs, model
 from wire.transport import AgentLink
+
+KEEP_OUT_INTERVAL_S = 10.0
+"""Between two looks whether somebody else has started a workload that shall not run."""
 
 READ_TIMEOUT_S = 5.0
 """A workload that takes longer to speak of itself says nothing this time."""
@@ -82,7 +85,11 @@ class Rig:
             tasks.create_task(self._guard(), name="safety")
             tasks.create_task(self._read(), name="readings")
             for name, reactor in self.reactors.items():
-                tasks.create_task(self._watch_lock(reactor), name=f"lock:{name}")
+                look, guard = reactor.look_at_lock, reactor.keep_out
+                tasks.create_task(
+                    self._repeat(look, self._settings.lock_interval_s), name=f"lock:{name}"
+                )
+                tasks.create_task(self._repeat(guard, KEEP_OUT_INTERVAL_S), name=f"guard:{name}")
 
     def _changed(self) -> None:
         self.uplink.changed()
@@ -114,14 +121,13 @@ class Rig:
             self._log.error("safety stop", group=group, reason=reason)
             reactor.post(Tripped(reason))
 
-    async def _watch_lock(self, reactor: Reactor) -> None:
-        """What is locked is not stopped for money; the reactor remembers the last word on it."""
+    async def _repeat(self, look: Callable[[], Awaitable[None]], interval_s: float) -> None:
         while True:
             try:
-                await reactor.look_at_lock()
+                await look()
             except Exception as error:  # noqa: BLE001 - a bug in one driver must not end the rig
-                self._log.error("driver crashed", exc_info=error, group=reactor.group)
-            await asyncio.sleep(self._settings.lock_interval_s)
+                self._log.error("driver crashed", exc_info=error)
+            await asyncio.sleep(interval_s)
 
     async def _read(self) -> None:
         """Ask each active workload how it does, slowly: it costs the workload something too."""

@@ -19,9 +19,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent import host as hosts
+from agent.drivers.hive_os import HiveOs
 from agent.drivers.launchers import Launchers
 from agent.drivers.process import ProcessLauncher
-from agent.drivers.registry import drivers
+from agent.drivers.registry import HIVE_OS, UNLAUNCHED, drivers, markets
 from agent.gpu.untuned import Untuned
 from agent.journal import FileJournal
 from agent.metrics import (
@@ -43,6 +44,8 @@ from wire.transport import AgentLink
 
 AGENT_UNIT = "rigshift-agent.service"
 """As deploy/systemd ships it."""
+
+HIVE_OS_ADVICE = f"list a workload with `driver: {HIVE_OS}`, so that the agent keeps it out"
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -93,7 +96,7 @@ async def _run(settings: Settings, who: Identity) -> None:
 
 def check(settings: Settings) -> None:
     """What only this program can tell of the settings. Raises `ConfigError`."""
-    known = drivers(Launchers(settings.state_dir))
+    known = {**drivers(Launchers(settings.state_dir)), **markets(settings.state_dir)}
     for group in settings.groups:
         for workload in group.workloads:
             if workload.driver not in known:
@@ -101,11 +104,15 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
                 )
-            if not workload.command and not workload.unit:
+            if not (workload.command or workload.unit or workload.driver in UNLAUNCHED):
                 raise ConfigError(
                     f"group {group.name}: workload {workload.name}: has neither `command` nor "
                     "`unit`; name the program to run, or the systemd unit to start"
                 )
+
+    listed = {workload.driver for group in settings.groups for workload in group.workloads}
+    if HiveOs().present and HIVE_OS not in listed:
+        logs.get("agent").warning("Hive OS may start its miner at any time", reason=HIVE_OS_ADVICE)
 
 
 def log_command(settings: Settings, name: str | None) -> list[str]:
@@ -149,7 +156,7 @@ class _Agent:
                 journals={
                     g.name: FileJournal(journal_path(settings, g.name)) for g in settings.groups
                 },
-                drivers=drivers(self._launchers),
+                drivers={**drivers(self._launchers), **markets(settings.state_dir)},
                 probe=self._telemetry,
                 tuner=Untuned(),
                 sampler=self._telemetry,

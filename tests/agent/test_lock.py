@@ -48,9 +48,7 @@ def rented(group: Group | None = None) -> Group:
 
 def breaking(group: Group, workload: str | None) -> Phase:
     generation = group.state.desired.generation + 1
-    return group.feed(
-        Assigned(Desired(generation=generation, workload=workload, breaks_lock=True))
-    )
+    return group.feed(Assigned(Desired(generation=generation, workload=workload, breaks_lock=True)))
 
 
 @given(st.lists(ECONOMIC, max_size=12), st.sampled_from(Offline))
