@@ -57,7 +57,9 @@ def groups(draw: st.DrawFn, number: int) -> GroupView:
         assigned_at=NOW - draw(st.sampled_from([60.0, 86_400.0])),
         switch_s=draw(st.none() | st.floats(0.0, 900.0)),
     )
-    state = draw(st.sampled_from(["well"] * 6 + ["off", "mute", "fail", "move", "bound", "reject"]))
+    state = draw(
+        st.sampled_from(["well"] * 6 + ["off", "mute", "fail", "move", "bound", "reject", "lock"])
+    )
     match state:
         case "off":
             return replace(made, online=False)
@@ -69,6 +71,8 @@ def groups(draw: st.DrawFn, number: int) -> GroupView:
             return replace(made, status=status(assigned, Phase.STARTING))
         case "bound":
             return replace(made, committed=True)
+        case "lock" if assigned is not None:
+            return replace(made, status=replace(status(assigned), lock="somebody rents it"))
         case "reject":
             return replace(made, avoided=(Rejection("llama", "out of memory"),))
         case _:
@@ -299,3 +303,15 @@ def test_groups_move_into_inference_only_for_demand(count: int, now: dict[str, f
 
 def test_the_steady_prices_of_these_tests_keep_etc() -> None:
     assert decided(view(), {**PRICES, "demand": 0.0}).chosen == "etc"
+
+
+@EXAMPLES
+@given(fleets(), prices, policies, holds)
+def test_no_price_and_no_word_but_an_explicit_one_moves_what_is_locked(
+    views: list[GroupView], now: dict[str, float], policy: PolicySettings, words: list[Hold]
+) -> None:
+    locked = {one.key: one.assigned for one in views if one.status is not None and one.status.lock}
+    made = planned(views, now, holds=words, policy=policy)
+    chosen = {decision.key: decision for decision in made.decisions if decision.key in locked}
+    assert {key: decision.chosen for key, decision in chosen.items()} == locked
+    assert not any(decision.breaks_lock for decision in chosen.values())
