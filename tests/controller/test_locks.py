@@ -1,4 +1,4 @@
-"""What is rented or otherwise locked: planned around, said everywhere, left on express word only."""
+"""What is rented or otherwise locked: planned around, told, and left on express word only."""
 
 from __future__ import annotations
 
