@@ -165,7 +165,7 @@ class MarketDriver:
 
     def _rented(self, seen: Sight) -> str:
         count = seen.gpus_rented
-        which = f"{count} GPUs are" if count else "the machine is"
+        which = "1 GPU is" if count == 1 else f"{count} GPUs are" if count else "the machine is"
         return f"{which} rented on {self._row.title}"
 
     def _offer(self, workload: Workload) -> Path:
