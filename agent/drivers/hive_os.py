@@ -15,8 +15,6 @@ import re
 import shutil
 from pathlib import Path
 
-import psutil
-
 from agent.core.workload import Workload
 from agent.drivers.miner import MinerDriver
 from agent.drivers.miners.hive import HiveSource
@@ -123,10 +121,8 @@ class HiveOs:
             ) from error
 
     def _session(self) -> bool:
-        for process in psutil.process_iter(["cmdline"]):
-            if any(word.endswith(self._screen) for word in process.info["cmdline"] or ()):
-                return True
-        return False
+        lines = (_command_line(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
+        return any(word.endswith(self._screen) for line in lines for word in line)
 
     async def _command(self, workload: Workload, verb: str, limit_s: float) -> None:
         try:
@@ -162,6 +158,14 @@ class HiveOsDriver(MinerDriver):
             return False
         await self.stop(workload, grace_s)
         return True
+
+
+def _command_line(path: Path) -> list[str]:
+    """Of a process; nothing when it has ended meanwhile."""
+    try:
+        return path.read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
 
 
 def _replace(path: Path, content: str) -> None:
