@@ -82,6 +82,7 @@ SNAPSHOT = AgentSnapshot(
                 shares_stale=2,
             ),
             WorkloadReading("g1", "llm", requests_running=3, requests_waiting=1, tokens_total=123),
+            WorkloadReading("g2", "vast", gpus_rented=2, earning_usd_per_h=0.62),
         ),
     ),
     sample_age_s=1.0,
