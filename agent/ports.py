@@ -100,6 +100,22 @@ class Drainable(Protocol):
         """Take work again; harmless when it already does. Raises `DriverError`."""
 
 
+@runtime_checkable
+class Lockable(Protocol):
+    """A driver of workloads on which somebody outside can have a claim, such as a tenant."""
+
+    async def lock(self, workload: Workload) -> str | None:
+        """Why nothing economic may stop it now; empty: certainly nothing; ``None``: unknown."""
+
+
+@runtime_checkable
+class SelfStarting(Protocol):
+    """A driver of workloads that somebody else may start behind the agent's back."""
+
+    async def keep_out(self, workload: Workload, grace_s: float) -> bool:
+        """End it if it runs although it shall not; whether it did. Raises `DriverError`."""
+
+
 class Launcher(Protocol):
     """Starts, finds and ends the processes of a workload, by the workload's key."""
 

@@ -47,6 +47,26 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """The machine on a marketplace, for drivers that offer it there for rent."""
+
+    machine: str
+    """What the marketplace calls this machine: its id at vast.ai, its name at clore.ai."""
+    token_file: str = ""
+    """Absolute path of a file (mode 0600) with the API key; Akash needs none."""
+    url: str = ""
+    """Where its API is, if elsewhere than usual; Akash: the provider, `https://HOST:8443`."""
+    ca_file: str = ""
+    """PEM certificates to trust at `url`; none: the system's."""
+    listing: dict[str, float | bool | str] = field(default_factory=dict)
+    """Sent with the offer as it is, such as prices; the names are the marketplace's own."""
+    list_command: tuple[str, ...] = ()
+    """Akash: program and arguments that let new tenants in, such as `kubectl uncordon NODE`."""
+    unlist_command: tuple[str, ...] = ()
+    """Akash: program and arguments that keep new tenants out, such as `kubectl cordon NODE`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A workload as the rig's own configuration allows it on one group."""
 
@@ -74,6 +94,8 @@ class Workload:
     """Inference: base URL of its metrics, on loopback, where they have a port of their own."""
     stats_script: str = ""
     """`hive` driver only: absolute path of the miner's `h-stats.sh`."""
+    market: Market | None = None
+    """Marketplaces only: the machine there; such a workload has no `command` and no `unit`."""
     model: str = ""
     """Inference: model name to ask for."""
     profile: str = NEUTRAL

@@ -3,6 +3,7 @@
 from agent.metrics.exposition import AgentMetrics
 from agent.metrics.server import MetricsError, MetricsServer
 from agent.metrics.snapshot import AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
+from agent.metrics.switches import SwitchRecord
 
 __all__ = [
     "AgentMetrics",
@@ -12,4 +13,5 @@ __all__ = [
     "MetricsServer",
     "OutcomeCount",
     "PhaseTime",
+    "SwitchRecord",
 ]

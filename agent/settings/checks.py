@@ -63,6 +63,7 @@ def _number_problems(settings: Settings) -> Iterator[str]:
     above_0 = {
         "report_interval_s": settings.report_interval_s,
         "telemetry_interval_s": settings.telemetry_interval_s,
+        "lock_interval_s": settings.lock_interval_s,
         "safety.temperature_max_c": safety.temperature_max_c,
         "safety.memory_temperature_max_c": safety.memory_temperature_max_c,
     }

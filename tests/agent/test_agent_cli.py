@@ -91,7 +91,7 @@ def test_a_driver_that_this_agent_lacks_is_bad_input(desk: Desk, verb: str) -> N
     desk.write(groups=[group(workloads=[etc(driver="xmrigg")])])
     code, _, err = desk.says(verb)
     assert code == 2
-    assert "workload etc: driver 'xmrigg' is unknown; this agent has bzminer, gminer," in err
+    assert "workload etc: driver 'xmrigg' is unknown; this agent has akash, bzminer, clore," in err
 
 
 def test_a_bad_order_key_is_bad_input_before_anything_runs(desk: Desk) -> None:
