@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core import safety
@@ -13,7 +13,16 @@ from agent.core.model import Tripped
 from agent.core.pins import Finding
 from agent.core.workload import Workload
 from agent.performer import Performer
-from agent.ports import Driver, DriverError, GpuProbe, Journal, Pinned, Sampler, Tuner
+from agent.ports import (
+    Checker,
+    Driver,
+    DriverError,
+    GpuProbe,
+    Journal,
+    Pinned,
+    Sampler,
+    Tuner,
+)
 from agent.reactor import Reactor
 from agent.settings import Settings
 from agent.uplink import Identity, Uplink
@@ -25,6 +34,9 @@ PINS_LOOK_S = 2.0
 
 PINS_TIMEOUT_S = 3.5
 """For one such look; an API that is silent does not keep what else was seen from counting."""
+
+KEEP_OUT_INTERVAL_S = 10.0
+"""Between two looks whether somebody else has started a workload that shall not run."""
 
 READ_TIMEOUT_S = 5.0
 """A workload that takes longer to speak of itself says nothing this time."""
@@ -41,6 +53,8 @@ class Equipment:
     """By short name."""
     probe: GpuProbe
     tuner: Tuner
+    checker: Checker | None = None
+    """Before inference; none: what is read back is enough."""
     sampler: Sampler
     rng: random.Random
 
@@ -83,6 +97,7 @@ class Rig:
                     equipment.drivers,
                     probe=equipment.probe,
                     tuner=equipment.tuner,
+                    checker=equipment.checker,
                     rng=equipment.rng,
                 ),
                 clock=identity.clock,
@@ -111,6 +126,12 @@ class Rig:
             tasks.create_task(self._read(), name="readings")
             for name in self.reactors:
                 tasks.create_task(self._keep_pinned(name), name=f"pins:{name}")
+            for name, reactor in self.reactors.items():
+                look, guard = reactor.look_at_lock, reactor.keep_out
+                tasks.create_task(
+                    self._repeat(look, self._settings.lock_interval_s), name=f"lock:{name}"
+                )
+                tasks.create_task(self._repeat(guard, KEEP_OUT_INTERVAL_S), name=f"guard:{name}")
 
     def _changed(self) -> None:
         self.uplink.changed()
@@ -178,6 +199,14 @@ class Rig:
             return None if active is None else self._settings.workload(group, active)
         except KeyError:
             return None
+
+    async def _repeat(self, look: Callable[[], Awaitable[None]], interval_s: float) -> None:
+        while True:
+            try:
+                await look()
+            except Exception as error:  # noqa: BLE001 - a bug in one driver must not end the rig
+                self._log.error("driver crashed", exc_info=error)
+            await asyncio.sleep(interval_s)
 
     async def _read(self) -> None:
         """Ask each active workload how it does, slowly: it costs the workload something too."""

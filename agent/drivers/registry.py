@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from agent.core.workload import Workload
 from agent.drivers.commanded import CommandedDriver
+from agent.drivers.hive_os import HiveOsDriver
 from agent.drivers.inference import InferenceDriver
+from agent.drivers.market import MarketDriver
+from agent.drivers.markets.table import MARKETS
 from agent.drivers.miner import MinerDriver
 from agent.drivers.miners.hive import HiveSource
 from agent.drivers.miners.source import ApiSource
@@ -11,9 +17,11 @@ from agent.drivers.miners.table import MINERS
 from agent.drivers.servers.table import SERVERS
 from agent.ports import Driver, Launcher
 
+HIVE_OS = "hiveos"
+"""Short name of the driver for Hive OS's own miner."""
+
 HIVE = "hive"
 """Short name of the driver for miners packed for Hive OS."""
-
 
 COMMAND = "command"
 """Short name of the driver over the owner's own commands."""
@@ -27,7 +35,25 @@ def drivers(launcher: Launcher) -> dict[str, Driver]:
     servers: dict[str, Driver] = {row.driver: InferenceDriver(launcher, row) for row in SERVERS}
     return {
         **miners,
+        HIVE_OS: HiveOsDriver(),
         HIVE: MinerDriver(launcher, HiveSource()),
         **servers,
         COMMAND: CommandedDriver(),
     }
+
+
+def markets(state_dir: Path) -> dict[str, Driver]:
+    """Every driver for marketplaces, which remember in `state_dir` what they have offered."""
+    return {row.driver: MarketDriver(row, state_dir) for row in MARKETS}
+
+
+UNLAUNCHED = frozenset({HIVE_OS, *(row.driver for row in MARKETS)})
+"""Drivers that start no program of the rig's own file, and want neither `command` nor `unit`."""
+
+
+def startable(workload: Workload) -> bool:
+    """Whether its file says at all what shall run."""
+    if workload.driver == COMMAND:
+        return bool(workload.commands.start)
+    launched = workload.command or workload.unit or workload.container
+    return bool(launched) or workload.driver in UNLAUNCHED

@@ -1,4 +1,4 @@
-"""Counts what the agent's switches came to, from its start on."""
+"""What the switches since the agent's start add up to. It counts; it judges nothing."""
 
 from __future__ import annotations
 
