@@ -13,7 +13,6 @@ import signal
 import stat
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,14 +23,15 @@ from agent.drivers.process import ProcessLauncher
 from agent.drivers.registry import drivers
 from agent.gpu.untuned import Untuned
 from agent.journal import FileJournal
+from agent.learner import Learner
 from agent.metrics import (
     AgentMetrics,
     AgentSnapshot,
     LinkCounts,
     MetricsServer,
-    OutcomeCount,
-    PhaseTime,
+    SwitchRecord,
 )
+from agent.notebook import Notebook
 from agent.rig import Equipment, Rig
 from agent.settings import Settings
 from agent.systemd import ServiceManager, Supervision
@@ -43,6 +43,9 @@ from wire.transport import AgentLink
 
 AGENT_UNIT = "rigshift-agent.service"
 """As deploy/systemd ships it."""
+
+LEARNED = "learned.json"
+"""In the state directory: what the rig has measured of its workloads."""
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -158,7 +161,14 @@ class _Agent:
         )
         self._supervision = Supervision(ServiceManager(os.environ), self._rig.reactors)
         self._record = SwitchRecord()
-        self._rig.on_outcome(self._record.add)
+        self._learner = Learner(
+            settings,
+            self._rig.reactors,
+            self._telemetry,
+            Notebook(settings.state_dir / LEARNED),
+            self._rig.uplink.tell,
+        )
+        self._rig.on_outcome(self._ended)
         self._metrics = MetricsServer(
             settings.metrics.host,
             settings.metrics.port,
@@ -177,6 +187,7 @@ class _Agent:
             tasks.create_task(self._telemetry.run(), name="telemetry")
             tasks.create_task(self._rig.run(), name="rig")
             tasks.create_task(self._supervision.run(), name="supervision")
+            tasks.create_task(self._learner.run(), name="learner")
 
     def stopping(self) -> None:
         """Say that it was told to stop."""
@@ -186,6 +197,10 @@ class _Agent:
         """Let go of the port and of what was started."""
         self._metrics.close()
         self._launchers.close()
+
+    def _ended(self, group: str, outcome: model.Outcome) -> None:
+        self._record.add(group, outcome)
+        self._learner.ended(group, outcome)
 
     def _ready(self) -> bool:
         """The controller has spoken once, and GPUs were seen, or it is known why not."""
@@ -207,35 +222,11 @@ class _Agent:
             groups=uplink.statuses(),
             outcomes=self._record.outcomes(),
             phase_times=self._record.phase_times(),
+            learned=self._learner.measured(),
             lease_left_s=uplink.lease_left_s,
             connected=uplink.heard,
             link=LinkCounts(sent=counts.sent, received=counts.received, refused=counts.refused),
         )
-
-
-class SwitchRecord:
-    """What the outcomes since the agent's start add up to."""
-
-    def __init__(self) -> None:
-        self._results: Counter[tuple[str, model.Result]] = Counter()
-        self._visits: Counter[tuple[str, model.Phase]] = Counter()
-        self._seconds: dict[tuple[str, model.Phase], float] = {}
-
-    def add(self, group: str, outcome: model.Outcome) -> None:
-        """Count one more."""
-        self._results[group, outcome.result] += 1
-        for phase, seconds in outcome.phase_s:
-            self._visits[group, phase] += 1
-            self._seconds[group, phase] = self._seconds.get((group, phase), 0.0) + seconds
-
-    def outcomes(self) -> tuple[OutcomeCount, ...]:
-        """By group and result."""
-        return tuple(OutcomeCount(*key, count) for key, count in sorted(self._results.items()))
-
-    def phase_times(self) -> tuple[PhaseTime, ...]:
-        """By group and phase."""
-        visits = sorted(self._visits.items())
-        return tuple(PhaseTime(*key, count, self._seconds[key]) for key, count in visits)
 
 
 @asynccontextmanager

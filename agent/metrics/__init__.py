@@ -1,6 +1,7 @@
 """Prometheus metrics of the agent: what they say, and the HTTP endpoint that serves them."""
 
 from agent.metrics.exposition import AgentMetrics
+from agent.metrics.record import SwitchRecord
 from agent.metrics.server import MetricsError, MetricsServer
 from agent.metrics.snapshot import AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
 
@@ -12,4 +13,5 @@ __all__ = [
     "MetricsServer",
     "OutcomeCount",
     "PhaseTime",
+    "SwitchRecord",
 ]

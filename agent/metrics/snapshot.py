@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wire.model import GroupStatus, Phase, Result, Sample
+from wire.model import GroupStatus, Measured, Phase, Result, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class AgentSnapshot:
     groups: tuple[GroupStatus, ...] = ()
     outcomes: tuple[OutcomeCount, ...] = ()
     phase_times: tuple[PhaseTime, ...] = ()
+    learned: tuple[Measured, ...] = ()
     lease_left_s: float | None = None
     """``None`` without any lease; negative once it has run out."""
     connected: bool | None = None
