@@ -111,6 +111,9 @@ def _option(verdict: Verdict, prospect: Prospect) -> Option:
         power_w=prospect.power_w(busy),
         blocked=block,
         why=why,
+        basis=prospect.basis,
+        power_source=prospect.power_source,
+        nameplate_w=prospect.nameplate_w,
     )
 
 

@@ -13,11 +13,21 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.core.model import Hold, RigRecord
-from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome, StoreError
 from controller.store import sqlite, tables
 from controller.store.limits import EVENTS_KEPT, OUTCOMES_KEPT, check_growth
 
@@ -61,6 +71,22 @@ class SqlStore:
         with self._reading() as db:
             rows = db.execute(select(tables.RIGS).order_by(tables.RIGS.c.rig))
             return [tables.rig(row) for row in rows.mappings()]
+
+    def put_portraits(self, portraits: Sequence[Portrait]) -> None:
+        """See `controller.ports.Store`."""
+        rows = [tables.portrait_row(portrait) for portrait in portraits]
+        old = delete(tables.PORTRAITS).where(tables.PORTRAITS.c.rig == bindparam("of_rig"))
+        with self._writing() as db:
+            if rows:
+                db.execute(old, [{"of_rig": row["rig"]} for row in rows])
+                db.execute(insert(tables.PORTRAITS), rows)
+
+    def portraits(self) -> list[Portrait]:
+        """See `controller.ports.Store`."""
+        with self._reading() as db:
+            rows = db.execute(select(tables.PORTRAITS).order_by(tables.PORTRAITS.c.rig))
+            found = [tables.portrait(row) for row in rows.mappings()]
+        return [portrait for portrait in found if portrait is not None]
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
@@ -151,7 +177,7 @@ class SqlStore:
             return [tables.event(row) for row in db.execute(newest).mappings()]
 
     def _prepare(self) -> None:
-        """Make the tables in an empty database; refuse one that is not ours or is newer."""
+        """Make the tables that are missing; refuse a database that is not ours or is newer."""
         with self._writing() as db:
             names = sqlite.table_names(db)
             if not names:
@@ -160,6 +186,10 @@ class SqlStore:
             elif tables.VERSION.name not in names:
                 raise StoreError(f"{self._name}: a database, but none of rigshift; name another")
             version = db.execute(select(tables.VERSION.c.version)).scalar_one()
+            if version in tables.GROWN_FROM:
+                tables.METADATA.create_all(db)
+                db.execute(update(tables.VERSION).values(version=tables.SCHEMA))
+                version = tables.SCHEMA
             if version != tables.SCHEMA:
                 raise StoreError(
                     f"{self._name}: schema {version}, and this rigshift knows {tables.SCHEMA}; "

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Float,
     Integer,
+    LargeBinary,
     MetaData,
     RowMapping,
     String,
@@ -22,11 +23,18 @@ from sqlalchemy import (
 )
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, StoredAssignment, StoredOutcome
+from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
+from wire.packing import Packer
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of everything below; it stands in the file."""
+
+GROWN_FROM = frozenset({1})
+"""Older versions that lack whole tables and nothing else: those are made, and the rest is kept.
+
+1: `PORTRAITS` was not there.
+"""
 
 METADATA = MetaData()
 
@@ -42,6 +50,14 @@ RIGS = Table(
     Column("public_key", String, nullable=False),
     Column("revoked", Boolean, nullable=False),
 )
+
+PORTRAITS = Table(
+    "portraits",
+    METADATA,
+    Column("rig", String, primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+)
+"""Packed as on the wire: a field that comes last, with a default, needs no new schema."""
 
 ASSIGNMENTS = Table(
     "assignments",
@@ -97,6 +113,19 @@ EVENTS = Table(
     Column("subject", String, nullable=False),
     Column("detail", String, nullable=False),
 )
+
+
+_PORTRAIT = Packer(Portrait)
+
+
+def portrait_row(portrait: Portrait) -> dict[str, Any]:
+    """Columns of `PORTRAITS`."""
+    return {"rig": portrait.rig, "packed": _PORTRAIT.pack(portrait)}
+
+
+def portrait(row: RowMapping) -> Portrait | None:
+    """The value that a row of `PORTRAITS` stands for; none for one that cannot be read."""
+    return _PORTRAIT.believed(row["packed"])
 
 
 def assignment_row(stored: StoredAssignment) -> dict[str, Any]:
