@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.core.model import Decision, GroupKey, Hold
-from wire.model import Phase, Rejection
+from wire.model import Measured, Phase, Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class GroupLine:
     hold: Hold | None
     net_usd_per_h: float | None
     """Expected of what is planned for it."""
+    measured: tuple[Measured, ...] = ()
+    """What its rig says that it has measured of its workloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

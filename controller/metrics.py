@@ -162,6 +162,18 @@ def _decisions(plan: Plan | None) -> Iterator[Metric]:
         {names: option.net_usd_per_h for _, option, names in options},
     )
     yield _gauge(
+        "option_busy_watts",
+        "Watts at the wall that the plan reckons with for each option, and where they come from.",
+        [*_GROUP, "workload", "source"],
+        {(*names, option.power_source.value): option.busy_w for _, option, names in options},
+    )
+    yield _gauge(
+        "option_nameplate_watts",
+        "The same by settings or nameplate, whatever was measured; absent where nobody says.",
+        [*_GROUP, "workload"],
+        {names: option.nameplate_w for _, option, names in options},
+    )
+    yield _gauge(
         "group_blocked",
         "1 for what kept the best-paying option from being chosen; other reasons are absent.",
         [*_GROUP, "reason"],

@@ -45,6 +45,7 @@ def _group_line(view: GroupView, hold: Hold | None, net_usd_per_h: float | None)
         reason=status.reason if status else "its rig has not reported since the controller started",
         hold=hold,
         net_usd_per_h=net_usd_per_h,
+        measured=view.measured,
     )
 
 

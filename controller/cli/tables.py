@@ -82,6 +82,9 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
     for option in decision.options:
         table.add_row(*_option(option, option.workload == decision.chosen))
     yield table
+    for option in decision.options:
+        if option.basis:
+            yield Text(f"  {option.workload or OFF}: {option.basis}")
 
 
 def _option(option: Option, chosen: bool) -> tuple[str, ...]:

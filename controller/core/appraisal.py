@@ -76,10 +76,14 @@ def wall(view: GroupView, rig_class: RigClassSettings) -> Wall:
     return Wall(Value(off_w, empty.source, _told("watts", empty)), host_w, efficiency)
 
 
-def power(view: GroupView, offer: WorkloadOffer, earning: EarningSettings, wall: Wall) -> Power:
-    """What a workload draws."""
+def power(
+    view: GroupView, offer: WorkloadOffer, earning: EarningSettings | None, wall: Wall
+) -> Power:
+    """What a workload draws; without settings only nameplate and measurements say."""
     gpus = len(view.offer.gpus)
-    set_w, set_idle_w = earning.gpu_power_w, earning.gpu_idle_w
+    set_w = set_idle_w = None
+    if earning is not None:
+        set_w, set_idle_w = earning.gpu_power_w, earning.gpu_idle_w
     nameplate_w = offer.power_w if set_w is None else set_w * gpus
     source = Source.NAMEPLATE if set_w is None else Source.SETTINGS
     known = view.figures.get((offer.name, Quantity.BUSY_W))

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.core import appraisal
-from controller.core.appraisal import Power, Value, Wall
+from controller.core.appraisal import Power, Wall
 from controller.core.farm import (
     EarningSettings,
     FarmSettings,
-    Per,
     RigClassSettings,
     SiteSettings,
 )
@@ -32,8 +31,8 @@ class Draw:
 
     revenue_usd_per_h: float | None
     power: Power
-    made: Value | None = None
-    """Paid units per hour, where it is not paid by the GPU."""
+    basis: str
+    """Where all that comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,37 +110,35 @@ class Market:
 
     def prospects(self, view: GroupView) -> tuple[Prospect, ...]:
         """Standing still, then every workload that the rig offers here, in its order."""
-        price, problem = self._power(view.site)
+        tariff = self._power(view.site)
         rig_class = self.rig_classes.get(view.rig_class) or RigClassSettings(name=view.rig_class)
         wall = appraisal.wall(view, rig_class)
         set_w = rig_class.gpu_off_w * len(view.offer.gpus)
-        still = Draw(0.0, Power(wall.off, wall.off.value, set_w))
+        still = Draw(0.0, Power(wall.off, wall.off.value, set_w), wall.off.basis)
         return (
-            _priced(None, still, price, problem),
-            *(self._prospect(view, offer, wall) for offer in view.offer.workloads),
+            _priced(None, still, *tariff),
+            *(self._prospect(view, offer, wall, tariff) for offer in view.offer.workloads),
         )
 
-    def _prospect(self, view: GroupView, offer: WorkloadOffer, wall: Wall) -> Prospect:
+    def _prospect(
+        self, view: GroupView, offer: WorkloadOffer, wall: Wall, tariff: tuple[float | None, str]
+    ) -> Prospect:
         earning = self.earnings.get((offer.name, view.rig_class))
         earning = earning or self.earnings.get((offer.name, None))
-        tariff, problem = self._power(view.site)
+        power = appraisal.power(view, offer, earning, wall)
         if earning is None:
             problem = f"no earning is configured for {offer.name} on class {view.rig_class}"
-            unpaid = EarningSettings(workload=offer.name, kind=offer.kind, revenue="")
-            return _priced(
-                offer, Draw(None, appraisal.power(view, offer, unpaid, wall)), tariff, problem
-            )
-        power = appraisal.power(view, offer, earning, wall)
+            return _priced(offer, Draw(None, power, power.busy.basis), tariff[0], problem)
         made = appraisal.units_per_h(view, offer, earning)
         price, missing = self._value(earning.revenue)
         revenue = None
         if price is not None and made.value is not None:
             revenue = price * made.value * earning.scale * (1.0 - earning.fee_ratio)
-        problem = missing or problem or self._mismatch(view, offer, earning, power.busy.value)
+        problem = missing or tariff[1] or self._mismatch(view, offer, earning, power.busy.value)
         if made.value is None:
             problem = problem or f"nobody has measured yet what {offer.name} makes"
-        draw = Draw(revenue, power, None if earning.per is Per.GPU else made)
-        return _priced(offer, draw, tariff, problem)
+        basis = f"{power.busy.basis}; {made.basis}" if made.basis else power.busy.basis
+        return _priced(offer, Draw(revenue, power, basis), tariff[0], problem)
 
     def _mismatch(
         self, view: GroupView, offer: WorkloadOffer, earning: EarningSettings, busy_w: float | None
@@ -187,7 +184,6 @@ def _priced(
     if not (problem or revenue is None or busy_w is None or idle_w is None or tariff is None):
         busy = revenue - busy_w / WATTS_PER_KW * tariff
         idle = -idle_w / WATTS_PER_KW * tariff
-    bases = (power.busy.basis, "" if draw.made is None else draw.made.basis)
     return Prospect(
         workload=None if offer is None else offer.name,
         kind=None if offer is None else offer.kind,
@@ -197,7 +193,7 @@ def _priced(
         busy_usd_per_h=busy,
         idle_usd_per_h=idle,
         problem=problem,
-        basis="; ".join(basis for basis in bases if basis),
+        basis=draw.basis,
         power_source=power.busy.source,
         nameplate_w=power.nameplate_w,
     )

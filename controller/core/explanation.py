@@ -113,6 +113,7 @@ def _option(verdict: Verdict, prospect: Prospect) -> Option:
         why=why,
         basis=prospect.basis,
         power_source=prospect.power_source,
+        busy_w=prospect.busy_w,
         nameplate_w=prospect.nameplate_w,
     )
 

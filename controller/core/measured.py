@@ -24,8 +24,12 @@ SWITCHES_MIN = 3
 CLASS_MIN = 3
 """Groups that must have measured the same before their median stands for the class."""
 
-AGREEMENT_RATIO = 0.03
-"""A group this near to its class counts as the class does."""
+AGREEMENT_RATIO = 0.08
+"""A group this near to its class counts as the class does.
+
+What lies between is worth less than the usual margins, and groups that plan alike are planned
+together: that is what keeps the plan of a large fleet fast.
+"""
 
 FACTOR_MAX = 2.0
 """How far from its class, or its nameplate, a group's own figure is believed."""

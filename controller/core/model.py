@@ -154,8 +154,10 @@ class Option:
     basis: str = ""
     """Where its watts and its yield come from: measured, class, settings, nameplate."""
     power_source: Source = Source.NONE
+    busy_w: float | None = None
+    """Watts when busy all the time, by that source."""
     nameplate_w: float | None = None
-    """Watts when busy by settings or nameplate, whatever was measured."""
+    """The same by settings or nameplate, whatever was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
