@@ -14,13 +14,23 @@ from pathlib import Path
 import pytest
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, Store, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Event, Portrait, Store, StoredAssignment, StoredOutcome, StoreError
 from controller.store import limits, tables
 from controller.store import memory as memory_module
 from controller.store import sql as sql_module
 from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore
-from wire.model import Assignment, Outcome, Phase, Result
+from wire.model import (
+    Assignment,
+    Figure,
+    GroupOffer,
+    Kind,
+    Measured,
+    Outcome,
+    Phase,
+    Result,
+    WorkloadOffer,
+)
 
 
 @pytest.fixture(params=["memory", "sql"])
@@ -82,6 +92,14 @@ def hold(hold_id: str, group: str, workload: str | None = "etc") -> Hold:
     )
 
 
+def portrait(rig: str, watts: float = 900.0) -> Portrait:
+    offer = GroupOffer("g0", ("GPU-0",), (WorkloadOffer("etc", Kind.MINING, watts),))
+    figure = Figure(watts, 1.5, 212)
+    seconds = ((Phase.STOPPING, Figure(3.0, 0.0, 4)),)
+    entry = Measured(group="g0", workload=None, profile="", gpu_busy_w=figure, phase_s=seconds)
+    return Portrait(rig=rig, groups=(offer,), measured=(entry,))
+
+
 def event(subject: str) -> Event:
     return Event(at=1.0, actor="anna", verb="switch", subject=subject, detail="d")
 
@@ -99,6 +117,14 @@ def test_rigs_are_replaced_and_come_by_name(store: Store) -> None:
     store.put_rig(rig("rig-01"))
     store.put_rig(rig("rig-02", revoked=True, labels={}))
     assert store.rigs() == [rig("rig-01"), rig("rig-02", revoked=True, labels={})]
+
+
+def test_the_newest_portrait_of_each_rig_stands(store: Store) -> None:
+    assert not store.portraits()
+    store.put_portraits([portrait("b"), portrait("a")])
+    store.put_portraits([portrait("b", 850.0)])
+    store.put_portraits([])
+    assert store.portraits() == [portrait("a"), portrait("b", 850.0)]
 
 
 def test_the_newest_assignment_of_each_group_stands(store: Store) -> None:
@@ -369,3 +395,32 @@ def test_outcomes_and_their_audit_are_stored_together_and_repetitions_leave_none
         event("2").subject,
         event("1").subject,
     ]
+
+
+def test_a_file_of_the_first_version_grows_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SqlStore.open(path)) as opened:
+        opened.put_rig(rig("rig-01"))
+        opened.put_assignments([assignment("rig-01", "g0", 7, "etc")])
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DROP TABLE portraits")
+        other.execute("UPDATE rigshift_schema SET version = 1")
+    for _ in range(2):
+        with closing(SqlStore.open(path)) as opened:
+            assert opened.rigs() == [rig("rig-01")]
+            assert opened.assignments() == [assignment("rig-01", "g0", 7, "etc")]
+            opened.put_portraits([portrait("rig-01")])
+            assert opened.portraits() == [portrait("rig-01")]
+    with closing(sqlite3.connect(path)) as other:
+        found = other.execute("SELECT version FROM rigshift_schema").fetchall()
+    assert found == [(tables.SCHEMA,)]
+
+
+def test_a_portrait_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SqlStore.open(path)) as opened:
+        opened.put_portraits([portrait("a"), portrait("b")])
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE portraits SET packed = ? WHERE rig = 'a'", (b"\xc1 nonsense",))
+    with closing(SqlStore.open(path)) as opened:
+        assert opened.portraits() == [portrait("b")]
