@@ -16,7 +16,8 @@ from agent.ports import Sampler
 from agent.reactor import Reactor
 from agent.settings import GroupSettings, Settings
 from wire import figures, messages
-from wire.model import Measured, Outcome, Phase, Sample
+from wire.figures import Measured
+from wire.model import Outcome, Phase, Sample
 
 TELL_INTERVAL_S = 300.0
 """Between two times that the controller is told and the file is written."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.core.model import Decision, GroupKey, Hold
-from wire.model import Measured, Phase, Rejection
+from wire.figures import Measured
+from wire.model import Phase, Rejection
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from controller.core.measured import UNKNOWN, Classes, Figures, Witness
 from controller.core.model import RigRecord
 from controller.ports import Portrait, Store, StoreError
 from wire import logs
-from wire.model import GroupOffer, Measured
+from wire.figures import Measured
+from wire.model import GroupOffer
 
 CLASSES_S = 300.0
 """How often medians over classes are taken anew; rigs say what they learned as often."""

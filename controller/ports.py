@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.core.model import GroupKey, Hold, Observation, RigRecord
-from wire.model import Assignment, GroupOffer, Measured, Outcome
+from wire.figures import Measured
+from wire.model import Assignment, GroupOffer, Outcome
 
 
 class FeedError(Exception):

@@ -1,4 +1,4 @@
-"""What of a rig's own measurements may travel: how many, under which names, and which numbers.
+"""What a rig has measured, and what of it may travel: how many, which names, which numbers.
 
 It looks at form only; whether a figure can be believed is the controller's to judge.
 """
@@ -7,14 +7,58 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from wire.model import NAME, Figure, Measured
+from wire.model import NAME, Phase
 
 MEASURED_MAX = 64
 """Entries in one message; a rig that has more sends several."""
 
 TEXT_CHARS_MAX = 64
 """Longest name of a profile or an algorithm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A quantity that a rig has measured often, in the unit of the field that holds it."""
+
+    value: float
+    """Median of the recent measurements; of a ratio of time, their mean."""
+    spread: float
+    """Median distance of the recent measurements from `value`."""
+    samples: int
+    """Measurements ever taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a rig has learned of one workload on one group; of no workload, of standing still."""
+
+    group: str
+    workload: str | None
+    profile: str
+    """GPU profile that it ran under; figures of another profile say nothing of this one."""
+    gpu_busy_w: Figure | None = None
+    """What all GPUs of the group draw, by their own sensors, while it works; no host, no supply."""
+    gpu_idle_w: Figure | None = None
+    """Inference: the same while it is loaded and nobody asks."""
+    hashrate_hps: Figure | None = None
+    """Mining: hashes per second."""
+    algorithm: str | None = None
+    """Of those hashes, as the miner calls it."""
+    accepted_ratio: Figure | None = None
+    """Mining: accepted shares of all shares."""
+    tokens_per_s: Figure | None = None
+    """Inference: generated tokens while at least one request runs."""
+    busy_ratio: Figure | None = None
+    """Inference: share of time in which at least one request runs."""
+    pcie_limit_bytes_per_s: Figure | None = None
+    """What the PCIe link of the slowest GPU, as negotiated meanwhile, could carry each way.
+
+    An upper bound of copies between host and GPU, not a measured copy.
+    """
+    phase_s: tuple[tuple[Phase, Figure], ...] = ()
+    """Seconds of each phase of a switch: its own stop, and its own start."""
 
 
 def problems(entries: Sequence[Measured]) -> Iterator[str]:

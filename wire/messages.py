@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wire import model
+from wire import figures, model
 
 SCHEMA = 1
 """Version of every message below; a frame of another version is refused with both numbers."""
@@ -50,7 +50,7 @@ class Outcomes:
 class Learned:
     """What the rig has measured of its workloads; each entry replaces the one before it."""
 
-    measured: tuple[model.Measured, ...]
+    measured: tuple[figures.Measured, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from wire.model import Figure
+from wire.figures import Figure
 
 WINDOW = 61
 """Recent measurements that count."""

@@ -11,17 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from agent.core.estimate import Estimate
-from wire.figures import TEXT_CHARS_MAX
-from wire.model import (
-    GpuReading,
-    Kind,
-    Measured,
-    Outcome,
-    Phase,
-    Result,
-    Sample,
-    WorkloadReading,
-)
+from wire.figures import TEXT_CHARS_MAX, Measured
+from wire.model import GpuReading, Kind, Outcome, Phase, Result, Sample, WorkloadReading
 
 SETTLE_S = 60.0
 """A group must have rested in its phase for this long; clocks and caches need their time."""

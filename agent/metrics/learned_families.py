@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from agent.metrics.family import PREFIX, Family, Row, Type
 from agent.metrics.snapshot import AgentSnapshot
-from wire.figures import figures
-from wire.model import OFF, Figure, Measured
+from wire.figures import Figure, Measured, figures
+from wire.model import OFF
 
 _TOPIC = ("group", "workload", "profile")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wire.model import GroupStatus, Measured, Phase, Result, Sample
+from wire.figures import Measured
+from wire.model import GroupStatus, Phase, Result, Sample
 
 
 @dataclass(frozen=True, slots=True)

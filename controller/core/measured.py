@@ -13,7 +13,8 @@ from enum import StrEnum
 from statistics import median
 from typing import TypeGuard
 
-from wire.model import Figure, Measured, Phase
+from wire.figures import Figure, Measured
+from wire.model import Phase
 
 SAMPLES_MIN = 20
 """Measurements before a figure counts; by default a rig takes one in 10 s."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.core.measured import Figures, Source
-from wire.model import GroupOffer, GroupStatus, Kind, Measured, Rejection
+from wire.figures import Measured
+from wire.model import GroupOffer, GroupStatus, Kind, Rejection
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -14,18 +14,8 @@ from hypothesis import strategies as st
 from agent.core import learning
 from agent.core.estimate import WINDOW, Estimate
 from agent.core.learning import LESSONS_MAX, Lessons, Look, Topic, look, measured, watched
-from wire.model import (
-    Figure,
-    GpuProcess,
-    GpuReading,
-    Kind,
-    Measured,
-    Outcome,
-    Phase,
-    Result,
-    Sample,
-    WorkloadReading,
-)
+from wire.figures import Figure, Measured
+from wire.model import GpuProcess, GpuReading, Kind, Outcome, Phase, Result, Sample, WorkloadReading
 
 GPUS = ("GPU-0", "GPU-1")
 MINING = Topic("g0", "etc", "eco")

@@ -14,14 +14,13 @@ from prometheus_client.openmetrics import parser as openmetrics
 from agent.metrics import AgentMetrics, AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
 from agent.metrics.families import FAMILIES
 from agent.metrics.family import Family, Type
+from wire.figures import Figure, Measured
 from wire.model import (
-    Figure,
     GpuProcess,
     GpuReading,
     GroupStatus,
     HostReading,
     Leg,
-    Measured,
     Phase,
     Rejection,
     Result,

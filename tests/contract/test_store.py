@@ -20,17 +20,8 @@ from controller.store import memory as memory_module
 from controller.store import sql as sql_module
 from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore
-from wire.model import (
-    Assignment,
-    Figure,
-    GroupOffer,
-    Kind,
-    Measured,
-    Outcome,
-    Phase,
-    Result,
-    WorkloadOffer,
-)
+from wire.figures import Figure, Measured
+from wire.model import Assignment, GroupOffer, Kind, Outcome, Phase, Result, WorkloadOffer
 
 
 @pytest.fixture(params=["memory", "sql"])

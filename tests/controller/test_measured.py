@@ -21,7 +21,8 @@ from controller.core.measured import (
     Source,
     Witness,
 )
-from wire.model import Figure, Measured, Phase
+from wire.figures import Figure, Measured
+from wire.model import Phase
 
 ETC_W = ("etc", Quantity.BUSY_W)
 

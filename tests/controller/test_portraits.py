@@ -10,7 +10,8 @@ from controller.portraits import CLASSES_S, Portraits
 from controller.ports import Portrait
 from controller.store.memory import MemoryStore
 from tests.controller.control import FullStore, record
-from wire.model import Figure, GroupOffer, Kind, Measured, WorkloadOffer
+from wire.figures import Figure, Measured
+from wire.model import GroupOffer, Kind, WorkloadOffer
 
 OFFER = GroupOffer("g0", ("GPU-0",), (WorkloadOffer("etc", Kind.MINING),))
 ETC = ("etc", Quantity.BUSY_W)

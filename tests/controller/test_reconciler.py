@@ -25,8 +25,9 @@ from tests.controller.control import (
 )
 from tests.sim.clock import run
 from wire import messages
+from wire.figures import Figure, Measured
 from wire.memory import MemoryNetwork
-from wire.model import Figure, Measured, Outcome, Phase, Result
+from wire.model import Outcome, Phase, Result
 
 PATIENCE_S = 3.0
 """Virtual seconds in which everything that is due has happened."""

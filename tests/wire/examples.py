@@ -41,8 +41,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(values, arguments))
     if origin is dict:
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=2)
-    if kind is model.Figure:
-        return st.builds(model.Figure, MEASUREMENTS, MEASUREMENTS, st.integers(1, GENERATION_MAX))
+    if kind is figures.Figure:
+        return st.builds(figures.Figure, MEASUREMENTS, MEASUREMENTS, st.integers(1, GENERATION_MAX))
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         named = {name: OFFERED for name in hints if (kind.__name__, name) in OFFERING}

@@ -9,9 +9,9 @@ import pytest
 
 from wire import codec, messages
 from wire.codec import CodecError
-from wire.figures import MEASURED_MAX, TEXT_CHARS_MAX
+from wire.figures import MEASURED_MAX, TEXT_CHARS_MAX, Figure, Measured
 from wire.messages import Up
-from wire.model import Figure, Measured, Phase
+from wire.model import Phase
 from wire.transport import FRAME_BYTES_MAX
 
 FIGURE = Figure(123456.789, 12.3456, 212)
