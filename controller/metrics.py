@@ -36,6 +36,9 @@ PHASE_BUCKETS_S = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.
 OTHER = "other"
 """A workload that its rig reports but does not offer."""
 
+UNHEARD = "unknown"
+"""Of a rig that has not reported since the controller's start."""
+
 
 @dataclass(slots=True)
 class PhaseTimes:
@@ -134,7 +137,9 @@ def _fleet(now: ControllerSnapshot) -> Iterator[Metric]:
 
 
 def _active(view: GroupView) -> str:
-    name = view.status.active if view.status else None
+    if view.status is None:
+        return UNHEARD
+    name = view.status.active
     offered = {offer.name for offer in view.offer.workloads}
     return OFF if name is None else name if name in offered else OTHER
 
