@@ -71,9 +71,11 @@ def wall(view: GroupView, rig_class: RigClassSettings) -> Wall:
     empty = view.figures.get((None, Quantity.BUSY_W))
     if empty is None:
         return Wall(Value(set_w, Source.SETTINGS, ""), set_w, efficiency)
-    host_w = max(0.0, set_w - empty.value / efficiency)
-    off_w = empty.value / efficiency + host_w
-    return Wall(Value(off_w, empty.source, _told("watts", empty)), host_w, efficiency)
+    gpus_w = empty.value / efficiency
+    if set_w > 0.0:
+        gpus_w = min(gpus_w, set_w * measured.FACTOR_MAX)
+    host_w = max(0.0, set_w - gpus_w)
+    return Wall(Value(gpus_w + host_w, empty.source, _told("watts", empty)), host_w, efficiency)
 
 
 def power(

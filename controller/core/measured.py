@@ -6,6 +6,7 @@ as a factor; one that agrees with them counts as they do, so that equal groups p
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ AGREEMENT_RATIO = 0.08
 What lies between is worth less than the usual margins, and groups that plan alike are planned
 together: that is what keeps the plan of a large fleet fast.
 """
+
+GPU_POWER_MAX_W = 2_000.0
+"""No GPU draws more; such a figure is none, for it could fill a site's power cap all alone."""
 
 FACTOR_MAX = 2.0
 """How far from its class, or its nameplate, a group's own figure is believed."""
@@ -119,7 +123,7 @@ def typical(witnesses: Iterable[Witness]) -> Classes:
     found: dict[str, dict[Trait, list[float]]] = defaultdict(lambda: defaultdict(list))
     for witness in witnesses:
         for entry in witness.measured:
-            for quantity, value, _ in _quantities(entry):
+            for quantity, value, _ in _quantities(entry, witness.gpus):
                 share = value / _divisor(quantity, witness.gpus)
                 found[witness.rig_class][_trait(entry, quantity)].append(share)
     return {
@@ -144,7 +148,7 @@ def figures(witness: Witness, classes: Classes) -> Figures:
             value = one.value * _divisor(quantity, witness.gpus)
             known[workload, quantity] = Known(value, Source.CLASS, one.groups)
     for entry in witness.measured:
-        for quantity, value, samples in _quantities(entry):
+        for quantity, value, samples in _quantities(entry, witness.gpus):
             share = _divisor(quantity, witness.gpus)
             peers = of_class.get(_trait(entry, quantity))
             known[entry.workload, quantity] = _judged(value, samples, peers, share)
@@ -188,14 +192,14 @@ def _divisor(quantity: Quantity, gpus: int) -> float:
     return 1.0 if quantity in _SECONDS else float(max(1, gpus))
 
 
-def _quantities(entry: Measured) -> Iterator[tuple[Quantity, float, int]]:
+def _quantities(entry: Measured, gpus: int) -> Iterator[tuple[Quantity, float, int]]:
     """What an entry says with enough samples, as a plan needs it: quantity, value, samples."""
-    for quantity, figure in (
-        (Quantity.BUSY_W, entry.gpu_busy_w),
-        (Quantity.IDLE_W, entry.gpu_idle_w),
-        (Quantity.TOKENS, entry.tokens_per_s),
+    for quantity, figure, most in (
+        (Quantity.BUSY_W, entry.gpu_busy_w, GPU_POWER_MAX_W * gpus),
+        (Quantity.IDLE_W, entry.gpu_idle_w, GPU_POWER_MAX_W * gpus),
+        (Quantity.TOKENS, entry.tokens_per_s, math.inf),
     ):
-        if _enough(figure):
+        if _enough(figure) and figure.value <= most:
             yield quantity, figure.value, figure.samples
     rate, accepted = entry.hashrate_hps, entry.accepted_ratio
     if _enough(rate):

@@ -13,6 +13,7 @@ from controller.core.measured import (
     AGREEMENT_RATIO,
     CLASS_MIN,
     FACTOR_MAX,
+    GPU_POWER_MAX_W,
     SAMPLES_MIN,
     SWITCHES_MIN,
     Figures,
@@ -78,15 +79,20 @@ def test_who_is_near_its_class_counts_as_the_class_does() -> None:
     assert figures(etc(far), *others)[ETC_W] == Known(far, Source.MEASURED, SAMPLES_MIN)
 
 
-@pytest.mark.parametrize(("said", "taken"), [(1.0, 100.0), (1e9, 400.0)])
+@pytest.mark.parametrize(("said", "taken"), [(1.0, 100.0), (1_999.0, 400.0)])
 def test_nonsense_is_believed_up_to_a_factor_and_told(said: float, taken: float) -> None:
     found = figures(etc(said), *[etc(200.0)] * 3)[ETC_W]
     assert found == Known(taken, Source.MEASURED, SAMPLES_MIN, doubted=said)
 
 
+def test_watts_that_no_gpu_draws_are_none() -> None:
+    assert not figures(etc(GPU_POWER_MAX_W * 8 + 1.0), gpus=8)
+    assert figures(etc(GPU_POWER_MAX_W * 8), gpus=8)
+
+
 def test_one_liar_in_a_class_of_many_moves_it_hardly() -> None:
     honest = [etc(watts) for watts in (196.0, 198.0, 200.0, 202.0)]
-    assert figures(None, *honest, etc(1e12))[ETC_W].value == 200.0
+    assert figures(None, *honest, etc(1_999.0))[ETC_W].value == 200.0
 
 
 def test_profiles_and_algorithms_are_not_mixed() -> None:
@@ -130,8 +136,8 @@ def test_a_switch_has_two_halves_and_preparing_is_none() -> None:
 
 
 @given(
-    st.floats(1.0, 1e4),
-    st.floats(1.0, 1e4),
+    st.floats(1.0, GPU_POWER_MAX_W),
+    st.floats(1.0, GPU_POWER_MAX_W),
     st.lists(st.floats(50.0, 500.0), min_size=0, max_size=6),
 )
 def test_a_higher_figure_never_counts_for_less_and_stays_near_its_class(

@@ -109,8 +109,10 @@ def test_what_the_empty_gpus_draw_is_taken_off_the_hosts_share() -> None:
     found = decided({**having(etc=108.0), (None, Quantity.BUSY_W): known(9.0)})
     assert option(found, None).power_w == pytest.approx(20.0), "as the settings say: 10 W are host"
     assert option(found, "etc").power_w == pytest.approx(120.0 + 10.0)
-    hungry = decided({(None, Quantity.BUSY_W): known(45.0)})
-    assert option(hungry, None).power_w == pytest.approx(50.0), "more than the settings say"
+    hungry = decided({(None, Quantity.BUSY_W): known(27.0)})
+    assert option(hungry, None).power_w == pytest.approx(30.0), "more than the settings say"
+    absurd = decided({(None, Quantity.BUSY_W): known(1_900.0)})
+    assert option(absurd, None).power_w == pytest.approx(40.0), "but not by more than a factor"
 
 
 def test_a_loaded_server_waits_at_what_it_was_measured_to_draw() -> None:
