@@ -13,7 +13,9 @@ from agent.core.model import (
     Event,
     Exited,
     Failed,
+    Freed,
     HeldOut,
+    Locked,
     Rules,
     State,
     Succeeded,
@@ -90,6 +92,28 @@ class Reactor:
             self._queue.put_nowait(event)
         else:
             self._log.warning("event dropped", event_type=type(event).__name__)
+
+    async def look_at_lock(self) -> None:
+        """Ask once whether what runs is locked. What cannot be told changes nothing."""
+        known = self.state.lock
+        name = self.state.active if known is None else known.workload
+        if not self.resumed or name is None:
+            return
+        reason = await self._performer.lock(name)
+        if reason:
+            self.post(Locked(name, reason))
+        elif reason is not None and known is not None:
+            self.post(Freed(name))
+
+    async def keep_out(self) -> None:
+        """See that nobody else has started anything here, where the group rests."""
+        if not self.resumed or not self.state.phase.stable:
+            return
+        try:
+            for name in await self._performer.keep_out((self.state.active, self.state.target)):
+                self._log.warning("ended what somebody else had started", workload=name)
+        except DriverError as error:
+            self._log.error("cannot end what somebody else has started", error=str(error))
 
     async def run(self) -> None:
         """Resume where the journal ends, then follow events for ever."""

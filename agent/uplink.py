@@ -278,6 +278,7 @@ def _status(reactor: Reactor) -> model.GroupStatus:
         rejected=state.rejected,
         lapsed=state.lapsed,
         reason=reason,
+        lock="" if state.lock is None else f"{state.lock.workload}: {state.lock.reason}",
     )
 
 
@@ -288,4 +289,5 @@ def _desired(assignment: model.Assignment) -> Desired:
         workload=assignment.workload,
         committed=assignment.committed,
         reason=assignment.reason,
+        breaks_lock=assignment.breaks_lock,
     )

@@ -48,6 +48,8 @@ class GroupLine:
     """Expected of what is planned for it."""
     measured: tuple[Measured, ...] = ()
     """What its rig says that it has measured of its workloads."""
+    lock: str = ""
+    """Why no price may move it, such as a rental; empty: it is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,3 +147,5 @@ class Summary:
     holds: tuple[Hold, ...]
     trouble: tuple[Check, ...]
     """Checks that failed."""
+    locked: tuple[GroupLine, ...] = ()
+    """Groups that no price may move, such as rented ones."""

@@ -46,6 +46,7 @@ def _group_line(view: GroupView, hold: Hold | None, net_usd_per_h: float | None)
         hold=hold,
         net_usd_per_h=net_usd_per_h,
         measured=view.measured,
+        lock=status.lock if status else "",
     )
 
 
@@ -123,6 +124,7 @@ def summary(
         moving=tuple(line for line in lines if line.state == "switching"),
         holds=tuple(holds),
         trouble=tuple(trouble),
+        locked=tuple(line for line in lines if line.lock),
     )
 
 

@@ -11,8 +11,8 @@ How to read the table. Three phases are stable: IDLE (stands still), RUNNING (pr
 
 Four rules carry all of it:
 
-1. `wanted` says what should run now, from the newest assignment, what failed within it, and the
-   offline policy. A group whose active workload is wanted stays; any other sets out.
+1. `wanted` says what should run now, from a lock, the newest assignment, what failed within it, and
+   the offline policy. A group whose active workload is wanted stays; any other sets out.
 2. Entry to STOPPING is the point of no return. What arrives later is remembered, and honoured at
    VACATING's end, where the GPUs are known to be empty, or after the commit.
 3. A target that fails is rejected for this generation. Then `wanted` names what worked before,
@@ -27,17 +27,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import record
+from agent.core import lock, record
 from agent.core.model import (
     Acknowledged,
     Assigned,
+    Bound,
     Drain,
     Effect,
     Event,
     Exited,
     Failed,
+    Freed,
     HeldOut,
     Lapsed,
+    Lock,
+    Locked,
     Offline,
     Prepare,
     Probe,
@@ -83,10 +87,13 @@ def effect(state: State) -> Effect | None:
 
 def wanted(state: State, rules: Rules) -> str | None:
     """Workload that should run on the group now; ``None``: stand still."""
+    failed = {rejection.workload for rejection in state.rejected}
+    held = lock.keeper(state)
+    if held is not None:
+        return held if held not in failed else None
     first = state.desired.workload
     if state.lapsed and not state.desired.committed and rules.offline is not Offline.KEEP:
         first = rules.safe_workload if rules.offline is Offline.SAFE else None
-    failed = {rejection.workload for rejection in state.rejected}
     if first is None or first not in failed:
         return first
     return state.previous if state.previous not in failed else None
@@ -150,7 +157,7 @@ def _reject(state: State, workload: str | None, reason: str) -> State:
     return replace(state, rejected=(*others, Rejection(workload, reason)))
 
 
-# Assignments, leases and safety: what can happen in any phase.
+# Assignments, leases, locks and safety: what can happen in any phase.
 
 
 def _accepted(state: State, event: Assigned, rules: Rules) -> State:
@@ -178,7 +185,7 @@ def _accepted(state: State, event: Assigned, rules: Rules) -> State:
 
 
 def _remembered(state: State, event: Event, rules: Rules) -> State:
-    """Take note of an order or a lease without moving; past STOPPING it is honoured later."""
+    """Take note of an order, lease or lock without moving; past STOPPING it is honoured later."""
     match event:
         case Assigned():
             return _accepted(state, event, rules)
@@ -186,6 +193,8 @@ def _remembered(state: State, event: Event, rules: Rules) -> State:
             return state if state.lapsed else replace(state, lapsed=True)
         case Renewed():
             return replace(state, lapsed=False) if state.lapsed else state
+        case Locked() | Freed():
+            return lock.noted(state, event)
     raise AssertionError(event)
 
 
@@ -195,6 +204,8 @@ def _why(state: State, event: Event) -> str:
             return state.desired.reason or f"assigned {state.desired.workload or OFF}"
         case Lapsed():
             return "the controller has been silent for longer than its lease"
+        case Locked() | Freed():
+            return lock.why(event)
     return "the controller is back"
 
 
@@ -222,6 +233,8 @@ def _leave_failed(state: State, event: Assigned, rules: Rules) -> State:
     """The only way out of FAILED begins with stopping whatever may still hold the GPUs."""
     after = _accepted(state, event, rules)
     if after is state or after.ended is Result.REFUSED:
+        return after
+    if lock.keeper(after) not in (None, after.desired.workload):
         return after
     return enter(after, Phase.STOPPING, _why(after, event), rules, target=None, tripped="")
 
@@ -273,8 +286,19 @@ def _not_drained(state: State, event: Failed, rules: Rules) -> State:
     return enter(state, Phase.STOPPING, reason, rules)
 
 
+def _bound(state: State, event: Bound, rules: Rules) -> State:
+    """Right before the point of no return only certainty counts; only an operator overrides it."""
+    active = state.active or ""
+    after = replace(state, lock=Lock(active, event.reason))
+    reason = f"{active} is locked: {event.reason}"
+    if wanted(after, rules) == active:
+        return _set_out(after, reason, rules)
+    return enter(after, Phase.STOPPING, f"{reason}; an operator breaks the lock", rules)
+
+
 def _stopped(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.VACATING, "nothing runs here any more", rules, active=None)
+    gone = "nothing runs here any more"
+    return enter(state, Phase.VACATING, gone, rules, active=None, lock=None)
 
 
 def _not_stopped(state: State, event: Failed, rules: Rules) -> State:
@@ -313,6 +337,12 @@ def _proven(state: State, event: Succeeded, rules: Rules) -> State:
     return _set_out(after, f"{state.target} is proven, and a newer word came", rules)
 
 
+def _taken(state: State, event: Locked, rules: Rules) -> State:
+    """Whoever has a claim on it has found it to work: no better proof is to be had."""
+    after = _remembered(state, event, rules)
+    return after if after is state else _proven(after, Succeeded(state.ticket), rules)
+
+
 def _not_begun(state: State, event: Failed, rules: Rules) -> State:
     return _try_again_or_go_back(state, event, rules, Phase.VACATING)
 
@@ -348,13 +378,15 @@ def _held_out(state: State, event: HeldOut, rules: Rules) -> State:
 _NO_EFFECT: dict[type[Any], Row] = {
     Succeeded: _ignore,
     Failed: _ignore,
+    Bound: _ignore,
     Exited: _ignore,
     HeldOut: _ignore,
     Acknowledged: _forget,
 }
-_FOLLOW: dict[type[Any], Row] = {Assigned: _reconsider, Lapsed: _reconsider, Renewed: _reconsider}
-_REMEMBER: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _remembered)
-_UNDRAIN: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _undrain_or_latch)
+_WORDS: tuple[type[Any], ...] = (Assigned, Lapsed, Renewed, Locked, Freed)
+_FOLLOW: dict[type[Any], Row] = dict.fromkeys(_WORDS, _reconsider)
+_REMEMBER: dict[type[Any], Row] = dict.fromkeys(_WORDS, _remembered)
+_UNDRAIN: dict[type[Any], Row] = dict.fromkeys(_WORDS, _undrain_or_latch)
 
 TABLE: dict[Phase, dict[type[Any], Row]] = {
     Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: _ignore},
@@ -363,7 +395,8 @@ TABLE: dict[Phase, dict[type[Any], Row]] = {
         **_NO_EFFECT, **_FOLLOW, Tripped: _trip, Succeeded: _prepared, Failed: _not_prepared,
     },
     Phase.DRAINING: {
-        **_NO_EFFECT, **_UNDRAIN, Tripped: _trip, Succeeded: _drained, Failed: _not_drained,
+        **_NO_EFFECT, **_UNDRAIN, Tripped: _trip,
+        Succeeded: _drained, Failed: _not_drained, Bound: _bound,
     },
     Phase.STOPPING: {
         **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
@@ -381,7 +414,8 @@ TABLE: dict[Phase, dict[type[Any], Row]] = {
         **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Succeeded: _started, Failed: _not_proven,
     },
     Phase.PROBING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Succeeded: _proven, Failed: _not_proven,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Locked: _taken,
+        Succeeded: _proven, Failed: _not_proven,
     },
     Phase.FAILED: {
         **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: _leave_failed,
@@ -397,7 +431,7 @@ def _restart_delay_step(state: State) -> int:
 
 _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
     Phase.PREPARING: lambda s: Prepare(s.ticket, s.target or ""),
-    Phase.DRAINING: lambda s: Drain(s.ticket, s.active or ""),
+    Phase.DRAINING: lambda s: Drain(s.ticket, s.active or "", not lock.breaks(s, s.active)),
     Phase.STOPPING: lambda s: Stop(s.ticket),
     Phase.VACATING: lambda s: Vacate(s.ticket, _restart_delay_step(s)),
     Phase.TUNING: lambda s: Tune(s.ticket, s.target or ""),
@@ -409,4 +443,5 @@ _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
 
 def _late(state: State, event: Event) -> bool:
     """An answer to an effect of an earlier phase: too late to mean anything."""
-    return isinstance(event, Succeeded | Failed | Exited | HeldOut) and event.ticket != state.ticket
+    answers = Succeeded | Failed | Bound | Exited | HeldOut
+    return isinstance(event, answers) and event.ticket != state.ticket

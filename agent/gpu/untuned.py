@@ -16,3 +16,9 @@ class Untuned:
 
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         """See `agent.ports.Tuner`. Nothing was changed, so nothing is to be undone."""
+
+    async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
+        """See `agent.ports.Tuner`."""
+        if step:
+            raise TuneError("this rig changes no power limits; set `gpu.tuner` to let it")
+        await self.apply(gpus, profile)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from agent.core.model import Offline
-from agent.core.workload import NEUTRAL, Workload
+from agent.core.workload import Workload
 from agent.settings.rig import GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
 from wire.signing import KeyFormatError, Verifier
@@ -63,6 +63,7 @@ def _number_problems(settings: Settings) -> Iterator[str]:
     above_0 = {
         "report_interval_s": settings.report_interval_s,
         "telemetry_interval_s": settings.telemetry_interval_s,
+        "lock_interval_s": settings.lock_interval_s,
         "safety.temperature_max_c": safety.temperature_max_c,
         "safety.memory_temperature_max_c": safety.memory_temperature_max_c,
     }
@@ -82,10 +83,6 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
     where = f"group {group.name}"
     names = [workload.name for workload in group.workloads]
     yield from _repeats(f"{where}: workload", names)
-    for workload in group.workloads:
-        if workload.profile != NEUTRAL:
-            what = f"{where}: {workload.name}: profile {workload.profile!r}"
-            yield f"{what} is unknown; use `{NEUTRAL}`"
     if not group.gpus:
         yield f"{where}: gpus: name at least one GPU UUID"
     if group.restarts_max < 0:

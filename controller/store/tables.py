@@ -27,13 +27,19 @@ from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
 from wire.packing import Packer
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of everything below; it stands in the file."""
 
-GROWN_FROM = frozenset({1})
-"""Older versions that lack whole tables and nothing else: those are made, and the rest is kept.
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: tuple(
+        f"ALTER TABLE {table} ADD COLUMN breaks_lock BOOLEAN NOT NULL DEFAULT false"
+        for table in ("assignments", "holds")
+    ),
+    2: (),
+}
+"""By version: what makes a store of it one of the next; tables that are missing make themselves.
 
-1: `PORTRAITS` was not there.
+2 lacked `PORTRAITS`.
 """
 
 METADATA = MetaData()
@@ -69,6 +75,7 @@ ASSIGNMENTS = Table(
     Column("workload", String),
     Column("committed", Boolean, nullable=False),
     Column("reason", String, nullable=False),
+    Column("breaks_lock", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("cause", String, nullable=False),
 )
@@ -101,6 +108,7 @@ HOLDS = Table(
     Column("reason", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("breaks_lock", Boolean, nullable=False),
 )
 
 EVENTS = Table(

@@ -141,6 +141,7 @@ def test_keys_that_stand_twice_are_named_with_their_line(tmp_path: Path) -> None
         ({"safety": {"memory_temperature_max_c": float("inf")}}, "must be above 0 and finite"),
         ({"report_interval_s": -1.0}, "report_interval_s: must be above 0 and finite, not -1"),
         ({"telemetry_interval_s": 0.0}, "telemetry_interval_s: must be above 0"),
+        ({"lock_interval_s": 0.0}, "lock_interval_s: must be above 0"),
         ({"boot_grace_s": -1.0}, "boot_grace_s: must be 0 or more"),
         ({"metrics": {"port": 99_999}}, "metrics.port: 99999 is no port; use 0 (any free one)"),
         (

@@ -13,15 +13,20 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from agent.core import machine, recovery
+from agent.core import lock, machine, recovery
 from agent.core.model import (
     Assigned,
+    Bound,
     Desired,
+    Drain,
     Event,
     Exited,
     Failed,
+    Freed,
     HeldOut,
     Lapsed,
+    Lock,
+    Locked,
     Offline,
     Prepare,
     Probe,
@@ -40,6 +45,9 @@ from wire.model import Phase, Result
 SETTLE_STEPS_MAX = 20
 """Without further misfortune a group rests after at most this many steps."""
 
+LEAVABLE = (Phase.RUNNING, Phase.PREPARING, Phase.DRAINING)
+"""Before the point of no return."""
+
 CHOICES: tuple[str | None, ...] = ("a", "b", None)
 
 
@@ -53,6 +61,7 @@ class Budget:
     exits: int
     trips: int
     lapses: int
+    locks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ def _plain(state: State) -> State:
         ticket=0,
         reason="x" if state.reason else "",
         tripped="x" if state.tripped else "",
+        lock=None if state.lock is None else Lock(state.lock.workload, "x"),
         spent=(),
         desired=replace(state.desired, reason="", order_id=""),
         rejected=tuple(sorted((replace(r, reason="") for r in state.rejected), key=repr)),
@@ -106,6 +116,9 @@ def _answers(situation: Situation) -> Iterator[tuple[bool, frozenset[str], Event
             if name in alive:
                 yield False, alive, Succeeded(ticket)
             yield name in alive, alive, Failed(ticket, "not ready")
+        case Drain(heeds_lock=True) if situation.budget.locks or state.lock is not None:
+            yield False, alive, Succeeded(ticket)
+            yield True, alive, Bound(ticket, "rented")
         case _:
             yield False, alive, Succeeded(ticket)
             yield True, alive, Failed(ticket, "fault")
@@ -117,7 +130,7 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
     if b.assignments:
         left = replace(b, assignments=b.assignments - 1)
         generation = s.state.desired.generation + 1
-        for desired in _assignable(generation, leases=b.lapses > 0):
+        for desired in _assignable(generation, leases=b.lapses > 0, locks=b.locks > 0):
             yield _moved(s, Assigned(desired), rules, budget=left)
     if b.exits and s.alive:
         left = replace(b, exits=b.exits - 1)
@@ -131,18 +144,29 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
     if b.lapses:
         event = Renewed() if s.state.lapsed else Lapsed()
         yield _moved(s, event, rules, budget=replace(b, lapses=b.lapses - 1))
+    if b.locks:
+        yield from _locks(s, rules, replace(b, locks=b.locks - 1))
     if b.crashes:
         left = replace(b, crashes=b.crashes - 1)
         for alive in {s.alive, *(after for _, after, _ in _answers(s))}:
             yield replace(s, state=recovery.resume(s.state, alive, rules), alive=alive, budget=left)
 
 
-def _assignable(generation: int, *, leases: bool) -> Iterator[Desired]:
+def _locks(s: Situation, rules: Rules, left: Budget) -> Iterator[Situation]:
+    for workload in s.alive:
+        yield _moved(s, Locked(workload, "rented"), rules, budget=left)
+    if s.state.lock is not None:
+        yield _moved(s, Freed(s.state.lock.workload), rules, budget=left)
+
+
+def _assignable(generation: int, *, leases: bool, locks: bool) -> Iterator[Desired]:
     yield Desired(generation=generation, workload="unlisted")
     for workload in CHOICES:
         yield Desired(generation=generation, workload=workload)
         if leases and workload == "a":
             yield Desired(generation=generation, workload=workload, committed=True)
+        if locks:
+            yield Desired(generation=generation, workload=workload, breaks_lock=True)
 
 
 def _moved(s: Situation, event: Event, rules: Rules, **changes: object) -> Situation:
@@ -169,6 +193,10 @@ def _check(before: Situation, after: Situation) -> None:
     ended = Counter(outcome.generation for outcome in after.state.outcomes)
     if any(count > 1 for count in ended.values()):
         raise ViolationError(f"an assignment ended twice: {after.state.outcomes}")
+    leaves = before.state.phase in LEAVABLE and after.state.phase is Phase.STOPPING
+    kept = lock.keeper(after.state)
+    if leaves and not after.state.tripped and kept == before.state.active is not None:
+        raise ViolationError(f"{kept} is stopped although it is locked")
     if after.state.tripped and machine.effect(after.state).__class__ in (Start, Probe, Prepare):
         raise ViolationError("something is started after safety stopped the group")
 
@@ -205,7 +233,9 @@ def _check_rest(s: Situation, rules: Rules) -> None:
 
 
 def _overruled(state: State, rules: Rules) -> bool:
-    """Only the offline policy may keep an assignment open: it ends when the controller is back."""
+    """Offline policy and locks may keep an assignment open: it ends when they do."""
+    if lock.keeper(state) not in (None, state.desired.workload):
+        return True
     return state.lapsed and rules.offline is not Offline.KEEP and not state.desired.committed
 
 
@@ -250,6 +280,14 @@ CASES = {
     "leases, idle": (
         Offline.IDLE,
         Budget(assignments=2, faults=1, crashes=0, exits=0, trips=1, lapses=2),
+    ),
+    "locks": (
+        Offline.KEEP,
+        Budget(assignments=2, faults=1, crashes=1, exits=0, trips=0, lapses=0, locks=2),
+    ),
+    "locks and leases": (
+        Offline.SAFE,
+        Budget(assignments=2, faults=0, crashes=0, exits=1, trips=1, lapses=1, locks=2),
     ),
     "leases, safe workload": (
         Offline.SAFE,

@@ -81,6 +81,9 @@ class Tuner:
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         await self._take("neutral")
 
+    async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
+        await self._take(f"{profile} -{step}")
+
     async def _take(self, profile: str) -> None:
         if self.refusal:
             raise TuneError(self.refusal)
@@ -285,20 +288,6 @@ def test_a_restart_waits_ever_longer_up_to_a_limit(
     event, took_s = performed(Vacate(4, restarts), ETC)
     assert event == Succeeded(4), "the pause does not count against the deadline"
     assert least_s <= took_s - at_once_s <= most_s <= BACKOFF_MAX_S
-
-
-# Tune.
-
-
-def test_the_workloads_own_profile_is_applied() -> None:
-    tuner = Tuner()
-    assert performed(Tune(4, "etc"), workload("etc", profile="eco"), tuner=tuner)[0] == Succeeded(4)
-    assert tuner.done == ["eco"]
-
-
-def test_a_profile_that_is_not_taken_is_a_failure() -> None:
-    event, _ = performed(Tune(4, "etc"), workload("etc", profile="eco"))
-    assert event == Failed(4, "profile 'eco' is unknown on this rig; use `neutral`")
 
 
 # Start.

@@ -388,23 +388,34 @@ def test_outcomes_and_their_audit_are_stored_together_and_repetitions_leave_none
     ]
 
 
-def test_a_file_of_the_first_version_grows_and_keeps_what_it_holds(tmp_path: Path) -> None:
+def test_a_store_of_the_first_version_is_made_one_of_this(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    with closing(SqlStore.open(path)) as opened:
-        opened.put_rig(rig("rig-01"))
-        opened.put_assignments([assignment("rig-01", "g0", 7, "etc")])
+    with closing(SqlStore.open(path)) as store:
+        store.put_assignments([assignment("a", "g0", 2, "etc")])
     with closing(sqlite3.connect(path)) as other, other:
+        for table in ("assignments", "holds"):
+            other.execute(f"ALTER TABLE {table} DROP COLUMN breaks_lock")
         other.execute("DROP TABLE portraits")
         other.execute("UPDATE rigshift_schema SET version = 1")
     for _ in range(2):
+        with closing(SqlStore.open(path)) as store:
+            assert store.assignments() == [assignment("a", "g0", 2, "etc")]
+            store.put_holds([replace(hold("h", "g0"), breaks_lock=True)], event("one"))
+            assert [kept.breaks_lock for kept in store.holds()] == [True]
+
+
+def test_a_store_of_the_second_version_gets_room_for_portraits(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SqlStore.open(path)) as opened:
+        opened.put_assignments([assignment("a", "g0", 7, "etc")])
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DROP TABLE portraits")
+        other.execute("UPDATE rigshift_schema SET version = 2")
+    for _ in range(2):
         with closing(SqlStore.open(path)) as opened:
-            assert opened.rigs() == [rig("rig-01")]
-            assert opened.assignments() == [assignment("rig-01", "g0", 7, "etc")]
-            opened.put_portraits([portrait("rig-01")])
-            assert opened.portraits() == [portrait("rig-01")]
-    with closing(sqlite3.connect(path)) as other:
-        found = other.execute("SELECT version FROM rigshift_schema").fetchall()
-    assert found == [(tables.SCHEMA,)]
+            assert opened.assignments() == [assignment("a", "g0", 7, "etc")]
+            opened.put_portraits([portrait("a")])
+            assert opened.portraits() == [portrait("a")]
 
 
 def test_a_portrait_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:

@@ -69,6 +69,11 @@ class SimTuner:
             self._shown[gpu] = NEUTRAL
         await self._survived()
 
+    async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
+        """See `agent.ports.Tuner`."""
+        await self._try()
+        await self._survived()
+
     async def _try(self) -> None:
         if self.stuck or self._life.dead:
             await asyncio.Future()

@@ -170,6 +170,7 @@ def _memory_overlooked(swaps: Swaps) -> None:
 class _NeverNeutral:
     def __init__(self, tuner: Tuner) -> None:
         self.apply = tuner.apply
+        self.derate = tuner.derate
 
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         """Leaves the old workload's settings on."""

@@ -1,4 +1,4 @@
-"""What switches add up to since the agent started."""
+"""What the switches since the agent's start add up to. It counts; it judges nothing."""
 
 from __future__ import annotations
 
