@@ -23,6 +23,7 @@ from agent.drivers.registry import HIVE_OS, drivers, markets, startable
 from agent.drivers.workload_log import shown_by
 from agent.gpu.tuners import tuner_of
 from agent.journal import FileJournal
+from agent.learner import Learner
 from agent.metrics import (
     AgentMetrics,
     AgentSnapshot,
@@ -31,6 +32,7 @@ from agent.metrics import (
     PinCount,
     SwitchRecord,
 )
+from agent.notebook import Notebook
 from agent.rig import Equipment, Rig
 from agent.settings import Settings
 from agent.systemd import ServiceManager, Supervision
@@ -42,6 +44,9 @@ from wire.transport import AgentLink
 
 AGENT_UNIT = "rigshift-agent.service"
 """As deploy/systemd ships it."""
+
+LEARNED = "learned.json"
+"""In the state directory: what the rig has measured of its workloads."""
 
 HIVE_OS_ADVICE = f"list a workload with `driver: {HIVE_OS}`, so that the agent keeps it out"
 
@@ -164,7 +169,14 @@ class _Agent:
         )
         self._supervision = Supervision(ServiceManager(os.environ), self._rig.reactors)
         self._record = SwitchRecord()
-        self._rig.on_outcome(self._record.add)
+        self._learner = Learner(
+            settings,
+            self._rig.reactors,
+            self._telemetry,
+            Notebook(settings.state_dir / LEARNED),
+            self._rig.uplink.tell,
+        )
+        self._rig.on_outcome(self._ended)
         self._metrics = MetricsServer(
             settings.metrics.host,
             settings.metrics.port,
@@ -183,6 +195,7 @@ class _Agent:
             tasks.create_task(self._telemetry.run(), name="telemetry")
             tasks.create_task(self._rig.run(), name="rig")
             tasks.create_task(self._supervision.run(), name="supervision")
+            tasks.create_task(self._learner.run(), name="learner")
 
     def stopping(self) -> None:
         """Say that it was told to stop."""
@@ -192,6 +205,10 @@ class _Agent:
         """Let go of the port and of what was started."""
         self._metrics.close()
         self._launchers.close()
+
+    def _ended(self, group: str, outcome: model.Outcome) -> None:
+        self._record.add(group, outcome)
+        self._learner.ended(group, outcome)
 
     def _ready(self) -> bool:
         """The controller has spoken once, and GPUs were seen, or it is known why not."""
@@ -226,6 +243,7 @@ class _Agent:
             outcomes=self._record.outcomes(),
             phase_times=self._record.phase_times(),
             pins=self._pins(),
+            learned=self._learner.measured(),
             lease_left_s=uplink.lease_left_s,
             connected=uplink.heard,
             link=LinkCounts(sent=counts.sent, received=counts.received, refused=counts.refused),

@@ -104,6 +104,11 @@ class Uplink:
         """Some group's state is new: report it soon."""
         self._changed.set()
 
+    async def tell(self, body: messages.UpBody) -> None:
+        """Say what will be said again anyway; nothing while the controller is silent."""
+        if self.heard:
+            await self._send(body)
+
     async def run(self) -> None:
         """Talk until cancelled; says goodbye then."""
         try:

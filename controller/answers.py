@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.core.model import Decision, GroupKey, Hold
+from wire.figures import Measured
 from wire.model import Phase, Rejection
 
 
@@ -45,6 +46,8 @@ class GroupLine:
     hold: Hold | None
     net_usd_per_h: float | None
     """Expected of what is planned for it."""
+    measured: tuple[Measured, ...] = ()
+    """What its rig says that it has measured of its workloads."""
     lock: str = ""
     """Why no price may move it, such as a rental; empty: it is free."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from controller import audit
 from controller.core.experience import Experience
 from controller.core.model import GroupKey, GroupView, RigRecord
+from controller.portraits import Portraits
 from controller.ports import Store, StoredAssignment, StoredOutcome
 from controller.sessions import Session, Sessions
 from wire.model import Assignment, GroupOffer, GroupStatus, Outcome, Rejection, Result
@@ -64,6 +65,7 @@ class Fleet:
         self._settings = settings
         self._now = now
         self._speed = seconds_per_second
+        self.portraits = Portraits(store, lambda: self.records, now, seconds_per_second)
         self._experience: dict[GroupKey, Experience] = {}
         self._by_rig: dict[str, dict[str, Assignment]] = {}
         """The same assignments by rig and group: ten thousand rigs are asked for theirs in turn."""
@@ -88,12 +90,17 @@ class Fleet:
         return self._sessions.silent_s(rig) <= self._settings.offline_after_s
 
     def views(self) -> tuple[GroupView, ...]:
-        """All groups of rigs that have said hello, by key."""
+        """All groups that rigs have ever offered, by key; also of rigs not heard since the start.
+
+        They keep their assignments, and count for power caps and demand.
+        """
+        self.portraits.keep_pace()
+        sessions = self._sessions.all()
         found = [
-            self._view(self.records[rig], session, offer)
-            for rig, session in self._sessions.all().items()
-            if session.hello is not None and self.admitted(rig)
-            for offer in session.hello.groups
+            self._view(record, sessions.get(rig), offer)
+            for rig, record in self.records.items()
+            if not record.revoked
+            for offer in self._offers(rig)
         ]
         return tuple(sorted(found, key=lambda view: view.key))
 
@@ -115,8 +122,7 @@ class Fleet:
 
     def assigned(self, rig: str) -> tuple[Assignment, ...]:
         """The newest assignment of each group that a rig offers, by group."""
-        session, found = self._sessions.all().get(rig), self._by_rig.get(rig, {})
-        offers = session.hello.groups if session and session.hello else ()
+        found, offers = self._by_rig.get(rig, {}), self._offers(rig)
         return tuple(found[group] for group in sorted(o.group for o in offers) if group in found)
 
     def unobserved(self, rig: str) -> bool:
@@ -188,13 +194,20 @@ class Fleet:
         known = self._experience.get(key, Experience())
         self._experience[key] = known.learned(entry.outcome, entry.received_at)
 
+    def _offers(self, rig: str) -> tuple[GroupOffer, ...]:
+        """What a rig offers, or offered before the controller's start."""
+        session = self._sessions.all().get(rig)
+        heard = session.hello if session else None
+        return self.portraits.groups(rig) if heard is None else heard.groups
+
     def _status(self, key: GroupKey) -> GroupStatus | None:
         session = self._sessions.all().get(key.rig)
         return session.groups.get(key.group) if session else None
 
-    def _view(self, record: RigRecord, session: Session, offer: GroupOffer) -> GroupView:
+    def _view(self, record: RigRecord, session: Session | None, offer: GroupOffer) -> GroupView:
         key = GroupKey(record.rig, offer.group)
-        status = session.groups.get(offer.group)
+        status = None if session is None else session.groups.get(offer.group)
+        insight = self.portraits.insight(record, offer)
         stored = self.assignments.get(key)
         experience = self._experience.get(key, Experience())
         generation, workload, since = _newest(stored, status)
@@ -211,6 +224,8 @@ class Fleet:
             generation=generation,
             assigned=workload,
             assigned_at=since,
+            measured=insight.measured,
+            figures=insight.figures,
             switch_s=None if switch_s is None else switch_s * self._speed,
         )
 

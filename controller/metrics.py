@@ -36,6 +36,9 @@ PHASE_BUCKETS_S = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.
 OTHER = "other"
 """A workload that its rig reports but does not offer."""
 
+UNHEARD = "unknown"
+"""Of a rig that has not reported since the controller's start."""
+
 
 @dataclass(slots=True)
 class PhaseTimes:
@@ -137,7 +140,9 @@ def _fleet(now: ControllerSnapshot) -> Iterator[Metric]:
 
 
 def _active(view: GroupView) -> str:
-    name = view.status.active if view.status else None
+    if view.status is None:
+        return UNHEARD
+    name = view.status.active
     offered = {offer.name for offer in view.offer.workloads}
     return OFF if name is None else name if name in offered else OTHER
 
@@ -163,6 +168,18 @@ def _decisions(plan: Plan | None) -> Iterator[Metric]:
         "Expected net US dollars per hour of each option; absent without a trusted price.",
         [*_GROUP, "workload"],
         {names: option.net_usd_per_h for _, option, names in options},
+    )
+    yield _gauge(
+        "option_busy_watts",
+        "Watts at the wall that the plan reckons with for each option, and where they come from.",
+        [*_GROUP, "workload", "source"],
+        {(*names, option.power_source.value): option.busy_w for _, option, names in options},
+    )
+    yield _gauge(
+        "option_nameplate_watts",
+        "The same by settings or nameplate, whatever was measured; absent where nobody says.",
+        [*_GROUP, "workload"],
+        {names: option.nameplate_w for _, option, names in options},
     )
     yield _gauge(
         "group_blocked",

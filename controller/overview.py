@@ -45,6 +45,7 @@ def _group_line(view: GroupView, hold: Hold | None, net_usd_per_h: float | None)
         reason=status.reason if status else "its rig has not reported since the controller started",
         hold=hold,
         net_usd_per_h=net_usd_per_h,
+        measured=view.measured,
         lock=status.lock if status else "",
     )
 
@@ -89,6 +90,11 @@ def _rig_line(
     )
 
 
+def _runs(line: GroupLine) -> str:
+    """What a group runs, for people; `unknown` until its rig has reported."""
+    return "unknown" if line.phase is None else line.active or OFF
+
+
 def _trouble(sample: Sample | None) -> str:
     if sample is None:
         return "no readings have arrived since the controller started"
@@ -112,7 +118,7 @@ def summary(
         rigs_online=sum(rig.online for rig in admitted),
         groups=len(lines),
         by_state=dict(sorted(Counter(line.state for line in lines).items())),
-        by_workload=dict(sorted(Counter(line.active or OFF for line in lines).items())),
+        by_workload=dict(sorted(Counter(_runs(line) for line in lines).items())),
         net_usd_per_h=plan.net_usd_per_h if plan else None,
         power_w=dict(plan.power_w) if plan else {},
         moving=tuple(line for line in lines if line.state == "switching"),

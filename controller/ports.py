@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.core.model import GroupKey, Hold, Observation, RigRecord
-from wire.model import Assignment, Outcome
+from wire.figures import Measured
+from wire.model import Assignment, GroupOffer, Outcome
 
 
 class FeedError(Exception):
@@ -54,6 +55,17 @@ class StoredOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Portrait:
+    """What a rig last said of itself, so that a restarted controller need not wait for it."""
+
+    rig: str
+    groups: tuple[GroupOffer, ...]
+    """Of its newest hello."""
+    measured: tuple[Measured, ...] = ()
+    """By group and workload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of the audit: who did what to what, when, why."""
 
@@ -74,6 +86,12 @@ class Store(Protocol):
 
     def rigs(self) -> list[RigRecord]:
         """All rigs, by name."""
+
+    def put_portraits(self, portraits: Sequence[Portrait]) -> None:
+        """Add them, or put them in place of their rigs' older ones; all or none."""
+
+    def portraits(self) -> list[Portrait]:
+        """All that can be read, by rig; a rig paints itself anew with each hello."""
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

@@ -147,6 +147,7 @@ class Reconciler:
     def _take_stock(self) -> None:
         if self._ambience.monotonic() - self._inventory_at >= INVENTORY_INTERVAL_S:
             self._fleet.refresh()
+            self._fleet.portraits.flush()
             self._inventory_at = self._ambience.monotonic()
 
     def _reconcile(self) -> None:
@@ -235,9 +236,12 @@ class Reconciler:
         if self._sessions.owes_hello(received.rig):
             await self._sessions.send(received.rig, messages.Welcome())
         match news:
-            case messages.Hello():
+            case messages.Hello(groups=groups):
+                self._fleet.portraits.greeted(received.rig, groups)
                 self._dispatch.hurry(received.rig)
                 self.poke()
+            case messages.Learned(measured=measured):
+                self._fleet.portraits.told(received.rig, measured)
             case messages.Outcomes(outcomes=outcomes):
                 await self._store_outcomes(received.rig, outcomes)
             case messages.StateReport() if self._fleet.moment(received.rig) != before:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from wire import messages, model
+from wire import figures, messages, model
 from wire.messages import SCHEMA, Down, Up
 from wire.packing import Packer
 from wire.signing import SIGNATURE_BYTES, Signer, Verifier
@@ -56,6 +56,7 @@ _UP_BODIES: dict[str, Packer[Any]] = {
         messages.StateReport,
         messages.Telemetry,
         messages.Outcomes,
+        messages.Learned,
         messages.Refused,
         messages.Gone,
     )
@@ -88,7 +89,7 @@ def decode_up(frame: bytes) -> Up:
         raise CodecError("the frame holds a generation that no controller has given")
     problem = next(_offer_problems(body), None)
     if problem is not None:
-        raise CodecError(f"the frame offers {problem}")
+        raise CodecError(f"the frame holds {problem}")
     return Up(raw.rig, raw.boot_id, raw.run_id, raw.rig_time_s, body)
 
 
@@ -143,6 +144,8 @@ def _offer_problems(body: messages.UpBody) -> Iterator[str]:
                 yield from _name_problems("workloads", names, model.WORKLOADS_MAX)
         case messages.StateReport(groups=statuses):
             yield from _name_problems("groups", [s.group for s in statuses], model.GROUPS_MAX)
+        case messages.Learned(measured=measured):
+            yield from figures.problems(measured)
 
 
 def _name_problems(what: str, names: list[str], most: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wire import model
+from wire import figures, model
 
 SCHEMA = 1
 """Version of every message below; a frame of another version is refused with both numbers."""
@@ -47,6 +47,13 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """What the rig has measured of its workloads; each entry replaces the one before it."""
+
+    measured: tuple[figures.Measured, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A frame from the controller that the rig did not accept, and why."""
 
@@ -58,7 +65,7 @@ class Gone:
     """The rig's agent went away; sent on leaving, or by the broker as the agent's will."""
 
 
-UpBody = Hello | StateReport | Telemetry | Outcomes | Refused | Gone
+UpBody = Hello | StateReport | Telemetry | Outcomes | Learned | Refused | Gone
 
 
 @dataclass(frozen=True, slots=True)

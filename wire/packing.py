@@ -34,6 +34,13 @@ class Packer(Generic[T]):
         """The value, validated. Raises `msgspec.DecodeError`."""
         return msgspec.convert(self._decoder.decode(data), self._kind, from_attributes=True)
 
+    def believed(self, data: bytes) -> T | None:
+        """The value; none for bytes that are none of it."""
+        try:
+            return self.unpack(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
 
 def _array(kind: type[Any], known: dict[type[Any], type[Any]]) -> type[Any]:
     """The same fields as a struct that is an array on the wire."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from agent.metrics.family import Family
 from agent.metrics.gpu_families import GPUS
 from agent.metrics.group_families import GROUPS, WORKLOADS
+from agent.metrics.learned_families import LEARNED
 from agent.metrics.rig_families import RIG
 
-FAMILIES: tuple[Family, ...] = (*RIG, *GROUPS, *GPUS, *WORKLOADS)
+FAMILIES: tuple[Family, ...] = (*RIG, *GROUPS, *GPUS, *WORKLOADS, *LEARNED)

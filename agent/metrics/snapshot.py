@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wire.figures import Measured
 from wire.model import GroupStatus, Phase, Result, Sample
 
 
@@ -64,6 +65,7 @@ class AgentSnapshot:
     outcomes: tuple[OutcomeCount, ...] = ()
     phase_times: tuple[PhaseTime, ...] = ()
     pins: tuple[PinCount, ...] = ()
+    learned: tuple[Measured, ...] = ()
     lease_left_s: float | None = None
     """``None`` without any lease; negative once it has run out."""
     connected: bool | None = None

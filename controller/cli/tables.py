@@ -65,7 +65,7 @@ def rigs(lines: Sequence[RigLine]) -> Table:
         )
         for line in rig.groups:
             net = _usd(line.net_usd_per_h)
-            runs = _road(line.active, line.assigned)
+            runs = _road(_runs(line), line.assigned)
             table.add_row(f"  {line.key.group}", "", _state(line), runs, net, "", "", _note(line))
     return table
 
@@ -74,7 +74,7 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
     """`rigshift explain`."""
     line, decision = found.line, found.decision
     state = line.state if line.online else f"{line.state}, offline"
-    yield Text(f"{line.key} ({state}) runs {line.active or OFF}, assigned {line.assigned or OFF}")
+    yield Text(f"{line.key} ({state}) runs {_runs(line)}, assigned {line.assigned or OFF}")
     if line.hold:
         yield Text(
             f"  held by {line.hold.owner} until {_when(line.hold.expires_at)}: {line.hold.reason}"
@@ -93,6 +93,9 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
     for option in decision.options:
         table.add_row(*_option(option, option.workload == decision.chosen))
     yield table
+    for option in decision.options:
+        if option.basis:
+            yield Text(f"  {option.workload or OFF}: {option.basis}")
 
 
 def _option(option: Option, chosen: bool) -> tuple[str, ...]:
@@ -223,6 +226,11 @@ def _note(line: GroupLine) -> str:
     if line.rejected:
         return f"{line.rejected[0].workload} turned down: {line.rejected[0].reason}"
     return line.reason
+
+
+def _runs(line: GroupLine) -> str:
+    """Unknown until its rig has reported; that is not standing still."""
+    return "unknown" if line.phase is None else line.active or OFF
 
 
 def _road(current: str | None, wanted: str | None) -> str:

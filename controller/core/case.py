@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from controller.core import appraisal
 from controller.core.economics import Prospect
 from controller.core.model import GroupView
 from controller.core.policy import PolicySettings, Route, hurdle_usd_per_h
@@ -85,13 +86,22 @@ def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | Non
     forgone = present - nothing
     return {
         workload: hurdle_usd_per_h(
-            policy, Route(now.kind, prospect.kind, case.view.switch_s, forgone)
+            policy,
+            Route(now.kind, prospect.kind, _switch_s(case.view, now.workload, workload), forgone),
         )
         for workload, prospect in case.prospects.items()
         if workload != case.standing.runs
         and (workload is None or workload not in case.rejected)
         and prospect.busy_usd_per_h is not None
     }
+
+
+def _switch_s(view: GroupView, origin: str | None, target: str | None) -> float | None:
+    """Measured seconds: of this very switch, else of what switches here typically take."""
+    if not view.figures:
+        return view.switch_s
+    known = appraisal.switch_s(view.figures, origin, target)
+    return view.switch_s if known is None else known
 
 
 def _choices(case: Case, hurdles: Mapping[str | None, float]) -> Iterator[Choice]:

@@ -10,7 +10,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from controller.core.farm import EarningSettings, FarmSettings, SiteSettings
+from controller.core import appraisal
+from controller.core.appraisal import Power, Wall
+from controller.core.farm import (
+    EarningSettings,
+    FarmSettings,
+    RigClassSettings,
+    SiteSettings,
+)
+from controller.core.measured import Source
 from controller.core.model import GroupView, Quote
 from wire.model import Kind, WorkloadOffer
 
@@ -22,8 +30,9 @@ class Draw:
     """What an option brings in and what it draws, before energy has a price."""
 
     revenue_usd_per_h: float | None
-    busy_w: float | None
-    idle_w: float | None
+    power: Power
+    basis: str
+    """Where all that comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,11 @@ class Prospect:
     """Net when nobody uses it; none without a price."""
     problem: str = ""
     """Why it has no price, one clause; empty: it has one."""
+    basis: str = ""
+    """Where its figures come from, one clause each."""
+    power_source: Source = Source.NONE
+    nameplate_w: float | None = None
+    """Watts when busy by settings or nameplate, whatever was measured."""
 
     @property
     def serves(self) -> bool:
@@ -77,7 +91,7 @@ class Market:
 
     sites: Mapping[str, SiteSettings]
     earnings: Mapping[tuple[str, str | None], EarningSettings]
-    gpu_off_w: Mapping[str, float]
+    rig_classes: Mapping[str, RigClassSettings]
     quotes: Mapping[str, Quote]
 
     def demand(self, site: str) -> Demand:
@@ -96,27 +110,35 @@ class Market:
 
     def prospects(self, view: GroupView) -> tuple[Prospect, ...]:
         """Standing still, then every workload that the rig offers here, in its order."""
-        power, problem = self._power(view.site)
-        off_w = self.gpu_off_w.get(view.rig_class, 0.0) * len(view.offer.gpus)
-        still = _priced(None, Draw(0.0, off_w, off_w), power, problem)
-        return (still, *(self._prospect(view, offer) for offer in view.offer.workloads))
+        tariff = self._power(view.site)
+        rig_class = self.rig_classes.get(view.rig_class) or RigClassSettings(name=view.rig_class)
+        wall = appraisal.wall(view, rig_class)
+        set_w = rig_class.gpu_off_w * len(view.offer.gpus)
+        still = Draw(0.0, Power(wall.off, wall.off.value, set_w), wall.off.basis)
+        return (
+            _priced(None, still, *tariff),
+            *(self._prospect(view, offer, wall, tariff) for offer in view.offer.workloads),
+        )
 
-    def _prospect(self, view: GroupView, offer: WorkloadOffer) -> Prospect:
+    def _prospect(
+        self, view: GroupView, offer: WorkloadOffer, wall: Wall, tariff: tuple[float | None, str]
+    ) -> Prospect:
         earning = self.earnings.get((offer.name, view.rig_class))
         earning = earning or self.earnings.get((offer.name, None))
-        power, problem = self._power(view.site)
+        power = appraisal.power(view, offer, earning, wall)
         if earning is None:
             problem = f"no earning is configured for {offer.name} on class {view.rig_class}"
-            return _priced(offer, Draw(None, offer.power_w, offer.power_w), power, problem)
-        gpus = len(view.offer.gpus)
-        busy_w = offer.power_w if earning.gpu_power_w is None else earning.gpu_power_w * gpus
-        idle_w = busy_w if earning.gpu_idle_w is None else earning.gpu_idle_w * gpus
+            return _priced(offer, Draw(None, power, power.busy.basis), tariff[0], problem)
+        made = appraisal.units_per_h(view, offer, earning)
         price, missing = self._value(earning.revenue)
         revenue = None
-        if price is not None:
-            revenue = price * gpus * earning.scale * (1.0 - earning.fee_ratio)
-        problem = missing or problem or self._mismatch(view, offer, earning, busy_w)
-        return _priced(offer, Draw(revenue, busy_w, idle_w), power, problem)
+        if price is not None and made.value is not None:
+            revenue = price * made.value * earning.scale * (1.0 - earning.fee_ratio)
+        problem = missing or tariff[1] or self._mismatch(view, offer, earning, power.busy.value)
+        if made.value is None:
+            problem = problem or f"nobody has measured yet what {offer.name} makes"
+        basis = f"{power.busy.basis}; {made.basis}" if made.basis else power.busy.basis
+        return _priced(offer, Draw(revenue, power, basis), tariff[0], problem)
 
     def _mismatch(
         self, view: GroupView, offer: WorkloadOffer, earning: EarningSettings, busy_w: float | None
@@ -148,19 +170,33 @@ def market(farm: FarmSettings, quotes: Mapping[str, Quote]) -> Market:
     return Market(
         sites={site.name: site for site in farm.sites},
         earnings={(earning.workload, earning.rig_class): earning for earning in farm.earnings},
-        gpu_off_w={rig_class.name: rig_class.gpu_off_w for rig_class in farm.rig_classes},
+        rig_classes={rig_class.name: rig_class for rig_class in farm.rig_classes},
         quotes=quotes,
     )
 
 
-def _priced(offer: WorkloadOffer | None, draw: Draw, power: float | None, problem: str) -> Prospect:
-    revenue, busy_w, idle_w = draw.revenue_usd_per_h, draw.busy_w, draw.idle_w
+def _priced(
+    offer: WorkloadOffer | None, draw: Draw, tariff: float | None, problem: str
+) -> Prospect:
+    revenue, power = draw.revenue_usd_per_h, draw.power
+    busy_w, idle_w = power.busy.value, power.idle_w
     busy = idle = None
-    if not (problem or revenue is None or busy_w is None or idle_w is None or power is None):
-        busy = revenue - busy_w / WATTS_PER_KW * power
-        idle = -idle_w / WATTS_PER_KW * power
-    name, kind = (None, None) if offer is None else (offer.name, offer.kind)
-    return Prospect(name, kind, revenue, busy_w, idle_w, busy, idle, problem)
+    if not (problem or revenue is None or busy_w is None or idle_w is None or tariff is None):
+        busy = revenue - busy_w / WATTS_PER_KW * tariff
+        idle = -idle_w / WATTS_PER_KW * tariff
+    return Prospect(
+        workload=None if offer is None else offer.name,
+        kind=None if offer is None else offer.kind,
+        revenue_usd_per_h=revenue,
+        busy_w=busy_w,
+        idle_w=idle_w,
+        busy_usd_per_h=busy,
+        idle_usd_per_h=idle,
+        problem=problem,
+        basis=draw.basis,
+        power_source=power.busy.source,
+        nameplate_w=power.nameplate_w,
+    )
 
 
 def _between(idle: float | None, busy: float | None, ratio: float) -> float | None:

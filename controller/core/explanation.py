@@ -112,6 +112,10 @@ def _option(verdict: Verdict, prospect: Prospect) -> Option:
         power_w=prospect.power_w(busy),
         blocked=block,
         why=why,
+        basis=prospect.basis,
+        power_source=prospect.power_source,
+        busy_w=prospect.busy_w,
+        nameplate_w=prospect.nameplate_w,
     )
 
 

@@ -9,8 +9,20 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from wire.model import Kind
+
+
+class Per(StrEnum):
+    """What a revenue is paid for."""
+
+    GPU = "gpu"
+    """US dollars per hour of one busy GPU."""
+    MEGAHASH = "mhs"
+    """Mining: US dollars per hour of 1 MH/s, times what the group hashes."""
+    MILLION_TOKENS = "mtoken"
+    """Inference: US dollars per million tokens, times what the group generates while busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +51,8 @@ class RigClassSettings:
     """As rigs are enrolled with."""
     gpu_off_w: float = 0.0
     """Watts at the wall of one GPU that stands still, its share of the host included."""
+    supply_efficiency_ratio: float = 0.9
+    """What of the watts at the wall reaches the GPUs; turns what GPUs measure into watts there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +66,21 @@ class EarningSettings:
     kind: Kind
     """What it earns by; must be what the rigs say."""
     revenue: str
-    """Series of the revenue of one busy GPU, US dollars per hour."""
+    """Series of the revenue; what it pays for is `per`."""
+    per: Per = Per.GPU
+    """`gpu`: dollars per hour of one busy GPU; `mhs`: of 1 MH/s; `mtoken`: per million tokens."""
     scale: float = 1.0
     """Factor on the series, e.g. this class's hashrate in units of the series'."""
     fee_ratio: float = 0.0
     """Part of the revenue that a pool or a marketplace keeps, 0 to below 1."""
     gpu_power_w: float | None = None
-    """Watts at the wall of one busy GPU; none: the rig's own nameplate."""
+    """Watts at the wall of one busy GPU, until measured; none: the rig's own nameplate."""
     gpu_idle_w: float | None = None
-    """Inference: watts of one loaded GPU that waits for requests; none: as when busy."""
+    """Inference: watts of one loaded GPU that waits, until measured; none: as when busy."""
+    gpu_hashrate_hps: float | None = None
+    """For `per: mhs`: hashes per second of one GPU, until the rig has measured its own."""
+    gpu_tokens_per_s: float | None = None
+    """For `per: mtoken`: tokens per second of one busy GPU, until the rig has measured them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +104,8 @@ def problems(farm: FarmSettings, series: Collection[str]) -> Iterator[str]:
     for rig_class in farm.rig_classes:
         if not 0 <= rig_class.gpu_off_w < math.inf:
             yield f"rig class {rig_class.name}: `gpu_off_w` must be 0 or more"
+        if not 0 < rig_class.supply_efficiency_ratio <= 1:
+            yield f"rig class {rig_class.name}: `supply_efficiency_ratio` must be above 0 to 1"
     yield from _repeats("site", [site.name for site in farm.sites])
     yield from _repeats("rig class", [rig_class.name for rig_class in farm.rig_classes])
     yield from _repeats("earning", [_title(earning) for earning in farm.earnings])
@@ -114,6 +136,21 @@ def _earning_problems(earning: EarningSettings, series: Collection[str]) -> Iter
         yield f"{where}: `gpu_idle_w` must be 0 or more and at most `gpu_power_w`"
     if idle_w is not None and earning.kind is not Kind.INFERENCE:
         yield f"{where}: `gpu_idle_w` is for inference only; mining never waits for requests"
+    yield from _yield_problems(where, earning)
+
+
+def _yield_problems(where: str, earning: EarningSettings) -> Iterator[str]:
+    kinds = {Per.MEGAHASH: Kind.MINING, Per.MILLION_TOKENS: Kind.INFERENCE}
+    if kinds.get(earning.per, earning.kind) is not earning.kind:
+        yield f"{where}: `per: {earning.per}` is for {kinds[earning.per]} only"
+    for name, value, per in (
+        ("gpu_hashrate_hps", earning.gpu_hashrate_hps, Per.MEGAHASH),
+        ("gpu_tokens_per_s", earning.gpu_tokens_per_s, Per.MILLION_TOKENS),
+    ):
+        if value is not None and not 0 < value < math.inf:
+            yield f"{where}: `{name}` must be above 0; leave it out to wait for measurements"
+        if value is not None and earning.per is not per:
+            yield f"{where}: `{name}` means something only with `per: {per}`"
 
 
 def _unknown(where: str, name: str, series: Collection[str]) -> Iterator[str]:

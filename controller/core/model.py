@@ -6,9 +6,11 @@ Instants are seconds since the Unix epoch (UTC).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.core.measured import Figures, Source
+from wire.figures import Measured
 from wire.model import GroupOffer, GroupStatus, Kind, Rejection
 
 
@@ -90,6 +92,10 @@ class GroupView:
     """Workload of that generation."""
     assigned_at: float
     """When that generation was made; 0: never."""
+    measured: tuple[Measured, ...] = ()
+    """What its rig says that it has measured, as it says it."""
+    figures: Figures = field(default_factory=dict)
+    """The same as far as it counts, and what its class has measured."""
     switch_s: float | None = None
     """Seconds that switches of this group have taken, typically; none until measured."""
     committed: bool = False
@@ -149,6 +155,13 @@ class Option:
     blocked: Block = Block.NONE
     why: str = ""
     """What blocks it, one clause with the numbers."""
+    basis: str = ""
+    """Where its watts and its yield come from: measured, class, settings, nameplate."""
+    power_source: Source = Source.NONE
+    busy_w: float | None = None
+    """Watts when busy all the time, by that source."""
+    nameplate_w: float | None = None
+    """The same by settings or nameplate, whatever was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

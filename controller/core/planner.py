@@ -23,8 +23,11 @@ from controller.core.policy import PolicySettings
 from controller.core.site_market import Limits
 from wire.model import WorkloadOffer
 
-Kin = tuple[str, str, int, tuple[WorkloadOffer, ...]]
-"""Site, class, GPUs and offers: groups that are alike in these share their prospects."""
+Kin = tuple[str, str, int, tuple[WorkloadOffer, ...], int]
+"""Site, class, GPUs, offers and figures: groups that are alike in these share their prospects.
+
+Figures are told apart by identity: comparing them would cost more than pricing them anew.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,8 @@ def _cases(situation: Situation, market: Market) -> Iterator[Case]:
     holds = standing.holds_in_force(situation.holds, wall)
     known: dict[Kin, tuple[int, dict[str | None, Prospect]]] = {}
     for view in sorted(situation.views, key=lambda view: (view.key.rig, view.key.group)):
-        alike = (view.site, view.rig_class, len(view.offer.gpus), view.offer.workloads)
+        offer, figures = view.offer, view.figures
+        alike = (view.site, view.rig_class, len(offer.gpus), offer.workloads, id(figures or None))
         if alike not in known:
             known[alike] = len(known), {p.workload: p for p in market.prospects(view)}
         kin, prospects = known[alike]

@@ -78,7 +78,7 @@ _BUILT_IN: Mapping[str, Callable[[GroupView], str]] = {
     "state": state,
     "kind": _kind,
     "phase": lambda view: view.status.phase.value if view.status else "unknown",
-    "workload": lambda view: (view.status.active if view.status else None) or OFF,
+    "workload": lambda view: (view.status.active or OFF) if view.status else "unknown",
     "assigned": lambda view: view.assigned or OFF,
     "online": lambda view: str(view.online).lower(),
     "locked": lambda view: str(bool(view.status and view.status.lock)).lower(),

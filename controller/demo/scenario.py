@@ -140,7 +140,12 @@ def farm() -> FarmSettings:
             for site in SITES
         ),
         rig_classes=tuple(
-            RigClassSettings(name=site.rig_class.name, gpu_off_w=site.rig_class.off_w)
+            # What simulated GPUs say that they draw is what the whole rig draws at the wall.
+            RigClassSettings(
+                name=site.rig_class.name,
+                gpu_off_w=site.rig_class.off_w,
+                supply_efficiency_ratio=1.0,
+            )
             for site in SITES
         ),
         earnings=tuple(earning for site in SITES for earning in _earnings(site.rig_class)),

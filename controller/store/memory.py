@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, StoredAssignment, StoredOutcome
+from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome
 from controller.store.limits import EVENTS_KEPT, OUTCOMES_KEPT, check_growth
 
 
@@ -17,6 +17,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rigs: dict[str, RigRecord] = {}
+        self._portraits: dict[str, Portrait] = {}
         self._assignments: dict[GroupKey, StoredAssignment] = {}
         self._outcomes: dict[tuple[str, str, int], StoredOutcome] = {}
         self._holds: dict[str, Hold] = {}
@@ -30,6 +31,14 @@ class MemoryStore:
     def rigs(self) -> list[RigRecord]:
         """All rigs, by name."""
         return [self._rigs[rig] for rig in sorted(self._rigs)]
+
+    def put_portraits(self, portraits: Sequence[Portrait]) -> None:
+        """See `controller.ports.Store`."""
+        self._portraits.update((portrait.rig, portrait) for portrait in portraits)
+
+    def portraits(self) -> list[Portrait]:
+        """All, by rig."""
+        return [self._portraits[rig] for rig in sorted(self._portraits)]
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.core.model import Hold, RigRecord
-from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome, StoreError
 from controller.store import sqlite, tables
 from controller.store.limits import EVENTS_KEPT, OUTCOMES_KEPT, check_growth
 
@@ -72,6 +72,22 @@ class SqlStore:
         with self._reading() as db:
             rows = db.execute(select(tables.RIGS).order_by(tables.RIGS.c.rig))
             return [tables.rig(row) for row in rows.mappings()]
+
+    def put_portraits(self, portraits: Sequence[Portrait]) -> None:
+        """See `controller.ports.Store`."""
+        rows = [tables.portrait_row(portrait) for portrait in portraits]
+        old = delete(tables.PORTRAITS).where(tables.PORTRAITS.c.rig == bindparam("of_rig"))
+        with self._writing() as db:
+            if rows:
+                db.execute(old, [{"of_rig": row["rig"]} for row in rows])
+                db.execute(insert(tables.PORTRAITS), rows)
+
+    def portraits(self) -> list[Portrait]:
+        """See `controller.ports.Store`."""
+        with self._reading() as db:
+            rows = db.execute(select(tables.PORTRAITS).order_by(tables.PORTRAITS.c.rig))
+            found = [tables.portrait(row) for row in rows.mappings()]
+        return [portrait for portrait in found if portrait is not None]
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
@@ -162,7 +178,7 @@ class SqlStore:
             return [tables.event(row) for row in db.execute(newest).mappings()]
 
     def _prepare(self) -> None:
-        """Make the tables in an empty database; refuse one that is not ours or is newer."""
+        """Make the tables that are missing; refuse a database that is not ours or is newer."""
         with self._writing() as db:
             names = sqlite.table_names(db)
             if not names:
@@ -203,6 +219,7 @@ def _upgraded(db: Connection, version: int) -> int:
         for statement in tables.UPGRADES[version]:
             db.execute(text(statement))
         version += 1
+        tables.METADATA.create_all(db)
         db.execute(update(tables.VERSION), {"version": version})
     return version
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Float,
     Integer,
+    LargeBinary,
     MetaData,
     RowMapping,
     String,
@@ -22,10 +23,11 @@ from sqlalchemy import (
 )
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, StoredAssignment, StoredOutcome
+from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
+from wire.packing import Packer
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of everything below; it stands in the file."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
@@ -33,8 +35,12 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE {table} ADD COLUMN breaks_lock BOOLEAN NOT NULL DEFAULT false"
         for table in ("assignments", "holds")
     ),
+    2: (),
 }
-"""By version: what makes a store of it one of the next."""
+"""By version: what makes a store of it one of the next; tables that are missing make themselves.
+
+2 lacked `PORTRAITS`.
+"""
 
 METADATA = MetaData()
 
@@ -50,6 +56,14 @@ RIGS = Table(
     Column("public_key", String, nullable=False),
     Column("revoked", Boolean, nullable=False),
 )
+
+PORTRAITS = Table(
+    "portraits",
+    METADATA,
+    Column("rig", String, primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+)
+"""Packed as on the wire: a field that comes last, with a default, needs no new schema."""
 
 ASSIGNMENTS = Table(
     "assignments",
@@ -107,6 +121,19 @@ EVENTS = Table(
     Column("subject", String, nullable=False),
     Column("detail", String, nullable=False),
 )
+
+
+_PORTRAIT = Packer(Portrait)
+
+
+def portrait_row(portrait: Portrait) -> dict[str, Any]:
+    """Columns of `PORTRAITS`."""
+    return {"rig": portrait.rig, "packed": _PORTRAIT.pack(portrait)}
+
+
+def portrait(row: RowMapping) -> Portrait | None:
+    """The value that a row of `PORTRAITS` stands for; none for one that cannot be read."""
+    return _PORTRAIT.believed(row["packed"])
 
 
 def assignment_row(stored: StoredAssignment) -> dict[str, Any]:

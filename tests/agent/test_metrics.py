@@ -21,6 +21,7 @@ from agent.metrics import (
 )
 from agent.metrics.families import FAMILIES
 from agent.metrics.family import Family, Type
+from wire.figures import Figure, Measured
 from wire.model import (
     GpuProcess,
     GpuReading,
@@ -113,6 +114,22 @@ SNAPSHOT = AgentSnapshot(
     outcomes=(OutcomeCount("g0", Result.DONE, 4), OutcomeCount("g1", Result.ROLLED_BACK, 1)),
     pins=(PinCount("g0", wallets=1, failures=2),),
     phase_times=(PhaseTime("g0", Phase.STOPPING, visits=4, seconds=10.5),),
+    learned=(
+        Measured(group="g0", workload=None, profile="", gpu_busy_w=Figure(14.5, 0.5, 40)),
+        Measured(
+            group="g1",
+            workload="llm",
+            profile="neutral",
+            gpu_busy_w=Figure(251.5, 2.0, 212),
+            gpu_idle_w=Figure(60.25, 1.0, 100),
+            hashrate_hps=Figure(6.5e7, 1e5, 30),
+            accepted_ratio=Figure(0.98, 0.01, 29),
+            tokens_per_s=Figure(820.5, 40.0, 88),
+            busy_ratio=Figure(0.75, 0.0, 120),
+            pcie_limit_bytes_per_s=Figure(985e6, 0.0, 212),
+            phase_s=((Phase.STOPPING, Figure(3.25, 0.25, 4)),),
+        ),
+    ),
     lease_left_s=-12.5,
     connected=True,
     link=LinkCounts(sent=20, received=10, refused=1),

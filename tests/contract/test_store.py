@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, Store, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Event, Portrait, Store, StoredAssignment, StoredOutcome, StoreError
 from controller.store import limits, tables
 from controller.store import memory as memory_module
 from controller.store import sql as sql_module
 from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore
-from wire.model import Assignment, Outcome, Phase, Result
+from wire.figures import Figure, Measured
+from wire.model import Assignment, GroupOffer, Kind, Outcome, Phase, Result, WorkloadOffer
 
 
 @pytest.fixture(params=["memory", "sql"])
@@ -82,6 +83,14 @@ def hold(hold_id: str, group: str, workload: str | None = "etc") -> Hold:
     )
 
 
+def portrait(rig: str, watts: float = 900.0) -> Portrait:
+    offer = GroupOffer("g0", ("GPU-0",), (WorkloadOffer("etc", Kind.MINING, watts),))
+    figure = Figure(watts, 1.5, 212)
+    seconds = ((Phase.STOPPING, Figure(3.0, 0.0, 4)),)
+    entry = Measured(group="g0", workload=None, profile="", gpu_busy_w=figure, phase_s=seconds)
+    return Portrait(rig=rig, groups=(offer,), measured=(entry,))
+
+
 def event(subject: str) -> Event:
     return Event(at=1.0, actor="anna", verb="switch", subject=subject, detail="d")
 
@@ -99,6 +108,14 @@ def test_rigs_are_replaced_and_come_by_name(store: Store) -> None:
     store.put_rig(rig("rig-01"))
     store.put_rig(rig("rig-02", revoked=True, labels={}))
     assert store.rigs() == [rig("rig-01"), rig("rig-02", revoked=True, labels={})]
+
+
+def test_the_newest_portrait_of_each_rig_stands(store: Store) -> None:
+    assert not store.portraits()
+    store.put_portraits([portrait("b"), portrait("a")])
+    store.put_portraits([portrait("b", 850.0)])
+    store.put_portraits([])
+    assert store.portraits() == [portrait("a"), portrait("b", 850.0)]
 
 
 def test_the_newest_assignment_of_each_group_stands(store: Store) -> None:
@@ -378,9 +395,34 @@ def test_a_store_of_the_first_version_is_made_one_of_this(tmp_path: Path) -> Non
     with closing(sqlite3.connect(path)) as other, other:
         for table in ("assignments", "holds"):
             other.execute(f"ALTER TABLE {table} DROP COLUMN breaks_lock")
+        other.execute("DROP TABLE portraits")
         other.execute("UPDATE rigshift_schema SET version = 1")
     for _ in range(2):
         with closing(SqlStore.open(path)) as store:
             assert store.assignments() == [assignment("a", "g0", 2, "etc")]
             store.put_holds([replace(hold("h", "g0"), breaks_lock=True)], event("one"))
             assert [kept.breaks_lock for kept in store.holds()] == [True]
+
+
+def test_a_store_of_the_second_version_gets_room_for_portraits(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SqlStore.open(path)) as opened:
+        opened.put_assignments([assignment("a", "g0", 7, "etc")])
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DROP TABLE portraits")
+        other.execute("UPDATE rigshift_schema SET version = 2")
+    for _ in range(2):
+        with closing(SqlStore.open(path)) as opened:
+            assert opened.assignments() == [assignment("a", "g0", 7, "etc")]
+            opened.put_portraits([portrait("a")])
+            assert opened.portraits() == [portrait("a")]
+
+
+def test_a_portrait_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SqlStore.open(path)) as opened:
+        opened.put_portraits([portrait("a"), portrait("b")])
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE portraits SET packed = ? WHERE rig = 'a'", (b"\xc1 nonsense",))
+    with closing(SqlStore.open(path)) as opened:
+        assert opened.portraits() == [portrait("b")]

@@ -17,7 +17,7 @@ from controller.core.model import (
 )
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
-from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.sessions import Sessions
@@ -43,12 +43,17 @@ class FullStore(MemoryStore):
 
     refusal = ""
     audit_refusal = ""
+    portrait_refusal = ""
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()
     ) -> None:
         self._check(self.refusal)
         super().put_assignments(assignments, events)
+
+    def put_portraits(self, portraits: Sequence[Portrait]) -> None:
+        self._check(self.refusal or self.portrait_refusal)
+        super().put_portraits(portraits)
 
     def put_outcomes(
         self, outcomes: Sequence[StoredOutcome], events: Sequence[Event] = ()

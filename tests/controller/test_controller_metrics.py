@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.measured import Source
 from controller.core.model import (
     Block,
     Decision,
@@ -52,6 +53,9 @@ def decision(rig: str) -> Decision:
                 revenue_usd_per_h=1.0,
                 power_w=900.0,
                 blocked=Block.DWELL,
+                power_source=Source.MEASURED,
+                busy_w=1000.0,
+                nameplate_w=1100.0,
             ),
             Option(
                 workload="etc",

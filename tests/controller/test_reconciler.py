@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from controller.core.measured import SAMPLES_MIN, Quantity
 from controller.core.model import GroupKey, Hold
 from controller.reconciler import INVENTORY_INTERVAL_S
 from controller.sessions import WELCOME_GAP_S
@@ -24,6 +25,7 @@ from tests.controller.control import (
 )
 from tests.sim.clock import run
 from wire import messages
+from wire.figures import Figure, Measured
 from wire.memory import MemoryNetwork
 from wire.model import Outcome, Phase, Result
 
@@ -355,5 +357,67 @@ def test_a_preview_changes_nothing() -> None:
             assert pinned.decisions[0].chosen is None
             assert len(control.holds_seen) == 1, "a pin beats the hold of its group"
             assert key not in control.fleet.assignments
+
+    run(scenario())
+
+
+def learned(watts: float, workload: str | None = "etc") -> messages.Learned:
+    figure = Figure(watts, 0.0, SAMPLES_MIN)
+    entry = Measured(group="g0", workload=workload, profile="", gpu_busy_w=figure)
+    return messages.Learned((entry,))
+
+
+def test_what_a_rig_learned_is_seen_by_the_next_plan() -> None:
+    async def scenario() -> None:
+        async with live() as control:
+            rig = await standing_by(control, "etc", 1)
+            await rig.say(learned(90.0))
+            view = control.view()
+            assert view.figures["etc", Quantity.BUSY_W].value == 90.0
+            assert [entry.workload for entry in view.measured] == ["etc"]
+
+    run(scenario())
+
+
+def test_a_restarted_controller_counts_rigs_that_it_has_not_heard_yet() -> None:
+    async def scenario() -> None:
+        store = FullStore()
+        async with live(store) as before:
+            rig = await standing_by(before, None, 0)
+            before.want("etc")
+            await rig.listen(PATIENCE_S)
+            await rig.say(messages.StateReport((status("etc", 1),)))
+            await rig.say(learned(90.0))
+            await asyncio.sleep(2 * INVENTORY_INTERVAL_S)
+        network = MemoryNetwork()
+        async with live(store, network) as after:
+            await asyncio.sleep(PATIENCE_S)
+            view = after.view()
+            assert (view.online, view.status) == (False, None)
+            assert (view.assigned, view.generation) == ("etc", 1), "it keeps its assignment"
+            assert view.figures["etc", Quantity.BUSY_W].value == 90.0, "at its last known watts"
+            rig = Talker(network)
+            await rig.say(messages.StateReport((status("etc", 1),)))
+            assert any(isinstance(down.body, messages.Welcome) for down in rig.heard)
+            assert after.view().status is not None
+            await rig.say(hello("g1"))
+            assert [v.key.group for v in after.fleet.views()] == ["g1"], "the newest offer counts"
+
+    run(scenario())
+
+
+def test_a_store_that_refuses_portraits_stops_no_plan() -> None:
+    async def scenario() -> None:
+        store = FullStore()
+        async with live(store) as control:
+            store.portrait_refusal = "the disk is full"
+            await standing_by(control)
+            plans = control.plans
+            await asyncio.sleep(2 * INVENTORY_INTERVAL_S + TICK_S)
+            assert control.plans > plans
+            assert control.reconciler.fault == ""
+            store.portrait_refusal = ""
+            await asyncio.sleep(2 * INVENTORY_INTERVAL_S)
+            assert [portrait.rig for portrait in store.portraits()] == ["rig-1"]
 
     run(scenario())

@@ -7,7 +7,7 @@ import re
 from typing import get_args
 
 from tests.docs.repository import ROOT
-from wire import messages, model
+from wire import figures, messages, model
 
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z]\w+)` \| ([^|]+) \|", re.MULTILINE)
@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| `([A-Z]\w+)` \| ([^|]+) \|", re.MULTILINE)
 TRAVELLING = (
     *get_args(messages.UpBody),
     *get_args(messages.DownBody),
-    *(kind for kind in vars(model).values() if dataclasses.is_dataclass(kind)),
+    *(kind for kind in {**vars(model), **vars(figures)}.values() if dataclasses.is_dataclass(kind)),
 )
 
 

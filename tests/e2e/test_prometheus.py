@@ -97,4 +97,6 @@ def test_prometheus_finds_every_agent_through_the_controller(tmp_path: Path) -> 
             assert {dict(labels)["rig"] for labels in watts} == {"rig-01", "rig-02"}
             chosen = awaited(lambda: query(url, "rigshift_group_chosen == 1"))
             assert len(chosen) == 2 * stage.GROUPS_PER_RIG
+            learned = awaited(lambda: query(url, 'rigshift_learned_phase_seconds{phase="probing"}'))
+            assert {dict(labels)["rig"] for labels in learned} <= {"rig-01", "rig-02"}
             assert query(url, 'ALERTS{alertname="RigshiftControllerDown"}') == {}

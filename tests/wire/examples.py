@@ -10,14 +10,23 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from wire import messages, model
+from wire import figures, messages, model
 from wire.codec import GENERATION_MAX
 from wire.messages import Down, Up
 
 NAMES = st.text(max_size=12)
 OFFERED = st.from_regex(model.NAME, fullmatch=True)
-OFFERING = {("GroupOffer", "group"), ("GroupStatus", "group"), ("WorkloadOffer", "name")}
+OFFERING = {
+    ("GroupOffer", "group"),
+    ("GroupStatus", "group"),
+    ("WorkloadOffer", "name"),
+    ("Measured", "group"),
+    ("Measured", "workload"),
+    ("Measured", "profile"),
+    ("Measured", "algorithm"),
+}
 """Fields in which not every text may travel."""
+MEASUREMENTS = st.floats(0.0, 1e15)
 CLOCKS = st.floats(0.0, 1e9)
 
 
@@ -32,6 +41,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(values, arguments))
     if origin is dict:
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=2)
+    if kind is figures.Figure:
+        return st.builds(figures.Figure, MEASUREMENTS, MEASUREMENTS, st.integers(1, GENERATION_MAX))
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         named = {name: OFFERED for name in hints if (kind.__name__, name) in OFFERING}
@@ -54,6 +65,8 @@ def _plain(kind: Any) -> st.SearchStrategy[Any]:
 
 def _distinct(body: Any) -> bool:
     """Whether no two groups, and no two workloads of a group, have one name."""
+    if any(figures.problems(getattr(body, "measured", ()))):
+        return False
     groups = getattr(body, "groups", ())
     lists = [[group.group for group in groups]]
     lists += [[w.name for w in getattr(group, "workloads", ())] for group in groups]
