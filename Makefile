@@ -96,6 +96,9 @@ system: ## programs of the operating system that tests start, if they are missin
 	need promtool prometheus
 	need debootstrap debootstrap debian-archive-keyring
 	need systemd-nspawn systemd-container
+	need podman podman
+	need crun crun
+	need catatonit catatonit
 	$(PYTHON) -c 'import ensurepip' 2> /dev/null || packages+=(python3-venv)
 	if [ "$${#packages[@]}" = 0 ]; then exit; fi
 	install="apt-get install --yes --no-install-recommends $${packages[*]}"
@@ -117,7 +120,7 @@ system: ## programs of the operating system that tests start, if they are missin
 	"$${root[@]}" env DEBIAN_FRONTEND=noninteractive $$install -qq > /dev/null
 	# The tests start their own on free ports; a service nobody asked for must not stay.
 	if [ -d /run/systemd/system ]; then
-	    for service in mosquitto prometheus; do
+	    for service in mosquitto prometheus podman; do
 	        if [[ " $${packages[*]} " = *" $$service "* ]]; then
 	            "$${root[@]}" systemctl disable --quiet --now "$$service"
 	        fi

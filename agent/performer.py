@@ -54,6 +54,9 @@ LOCK_TIMEOUT_S = 20.0
 BACKOFF_MAX_S = 30.0
 """Longest wait before a restart; the group can follow no new word meanwhile."""
 
+URGENT_GRACE_S = 3.0
+"""Between TERM and KILL when safety stops a workload; whoever hijacked it may ignore TERM."""
+
 Emit = Callable[[Event], None]
 
 
@@ -149,7 +152,7 @@ class Performer:
         # A group that may run nothing can still have to be emptied.
         every = [w.deadlines for w in self._group.workloads] or [Deadlines()]
         if isinstance(effect, Stop):
-            return max(limits.stop_s for limits in every), self._stop()
+            return max(limits.stop_s for limits in every), self._stop(urgent=effect.urgent)
         if isinstance(effect, Vacate):
             longest_s = max(limits.vacate_s for limits in every)
             return longest_s + BACKOFF_MAX_S, self._vacate(effect.restarts, longest_s)
@@ -179,10 +182,10 @@ class Performer:
         if isinstance(driver, Drainable):
             await driver.drain(workload)
 
-    async def _stop(self) -> None:
+    async def _stop(self, *, urgent: bool) -> None:
         """Everything of this group, known to the journal or not."""
         endings = await asyncio.gather(
-            *(self._stop_one(workload) for workload in self._group.workloads),
+            *(self._stop_one(workload, urgent=urgent) for workload in self._group.workloads),
             return_exceptions=True,
         )
         # One that cannot be stopped must not save the others, nor leave them half stopped.
@@ -190,11 +193,12 @@ class Performer:
             if error is not None:
                 raise error
 
-    async def _stop_one(self, workload: Workload) -> None:
+    async def _stop_one(self, workload: Workload, *, urgent: bool) -> None:
         driver = self._driver(workload)
         if await driver.alive(workload):
             # Half of the time for its own way out, half for the kernel after KILL.
-            await driver.stop(workload, workload.deadlines.stop_s / 2)
+            grace_s = workload.deadlines.stop_s / 2
+            await driver.stop(workload, min(grace_s, URGENT_GRACE_S) if urgent else grace_s)
 
     async def _vacate(self, restarts: int, limit_s: float) -> None:
         if restarts:

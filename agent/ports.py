@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from agent.core.model import State
+from agent.core.options import Options
+from agent.core.pins import Evidence, Finding
 from agent.core.workload import Workload
 from wire import model
 
@@ -101,6 +103,18 @@ class Drainable(Protocol):
 
 
 @runtime_checkable
+class Pinned(Protocol):
+    """A driver that can tell whom a workload pays, and where it works."""
+
+    async def unapproved(self, workload: Workload) -> tuple[Finding, ...]:
+        """What of it `workload.pins` do not name, now or as it would be started.
+
+        Raises:
+            DriverError: That cannot be told now.
+        """
+
+
+@runtime_checkable
 class Lockable(Protocol):
     """A driver of workloads on which somebody outside can have a claim, such as a tenant."""
 
@@ -133,6 +147,12 @@ class Launcher(Protocol):
 
     async def exited(self, workload: Workload) -> str:
         """Wait until none of its processes is left, and say how it ended."""
+
+    async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        """What it would be started with, and what those of its processes that run were.
+
+        `known` are the options of a miner. Raises `DriverError`.
+        """
 
 
 class GpuProbe(Protocol):

@@ -19,8 +19,8 @@ from agent.connection import connected
 from agent.drivers.checker import CommandChecker
 from agent.drivers.hive_os import HiveOs
 from agent.drivers.launchers import Launchers
-from agent.drivers.process import ProcessLauncher
-from agent.drivers.registry import HIVE_OS, UNLAUNCHED, drivers, markets
+from agent.drivers.registry import HIVE_OS, drivers, markets, startable
+from agent.drivers.workload_log import shown_by
 from agent.gpu.tuners import tuner_of
 from agent.journal import FileJournal
 from agent.learner import Learner
@@ -29,6 +29,7 @@ from agent.metrics import (
     AgentSnapshot,
     LinkCounts,
     MetricsServer,
+    PinCount,
     SwitchRecord,
 )
 from agent.notebook import Notebook
@@ -98,7 +99,8 @@ async def _run(settings: Settings, who: Identity) -> None:
 
 def check(settings: Settings) -> None:
     """What only this program can tell of the settings. Raises `ConfigError`."""
-    known = {**drivers(Launchers(settings.state_dir)), **markets(settings.state_dir)}
+    launchers = Launchers(settings.state_dir, settings.engine)
+    known = {**drivers(launchers), **markets(settings.state_dir)}
     for group in settings.groups:
         for workload in group.workloads:
             if workload.driver not in known:
@@ -106,12 +108,12 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
                 )
-            if not (workload.command or workload.unit or workload.driver in UNLAUNCHED):
+            if not startable(workload):
                 raise ConfigError(
-                    f"group {group.name}: workload {workload.name}: has neither `command` nor "
-                    "`unit`; name the program to run, or the systemd unit to start"
+                    f"group {group.name}: workload {workload.name}: has neither `command`, `unit` "
+                    "nor `container`; name the program to run, the systemd unit to start, or the "
+                    "image (with the driver `command`: `commands`)"
                 )
-
     listed = {workload.driver for group in settings.groups for workload in group.workloads}
     if HiveOs().present and HIVE_OS not in listed:
         logs.get("agent").warning("Hive OS may start its miner at any time", reason=HIVE_OS_ADVICE)
@@ -131,9 +133,7 @@ def log_command(settings: Settings, name: str | None) -> list[str]:
     except KeyError:
         known = [f"{g.name}/{w.name}" for g in settings.groups for w in g.workloads]
         raise ConfigError(f"no workload {name}; there are {', '.join(known)}") from None
-    if workload.unit:
-        return ["journalctl", f"--unit={workload.unit}"]
-    return ["tail", str(ProcessLauncher(settings.state_dir).log(workload))]
+    return shown_by(workload, settings)
 
 
 class _Agent:
@@ -148,7 +148,7 @@ class _Agent:
             rig_time_s=rig_clock,
             workloads=self._readings,
         )
-        self._launchers = Launchers(settings.state_dir)
+        self._launchers = Launchers(settings.state_dir, settings.engine)
         checker = settings.gpu.checker
         self._who = who
         self._rig = Rig(
@@ -217,6 +217,18 @@ class _Agent:
     def _readings(self) -> tuple[model.WorkloadReading, ...]:
         return self._rig.readings()
 
+    def _pins(self) -> tuple[PinCount, ...]:
+        record = self._rig.pins
+        return tuple(
+            PinCount(
+                group,
+                wallets=record.findings[group, "wallet"],
+                pools=record.findings[group, "pool"],
+                failures=record.failures[group],
+            )
+            for group in self._rig.reactors
+        )
+
     def _snapshot(self) -> AgentSnapshot:
         uplink, health = self._rig.uplink, self._telemetry.health()
         counts = uplink.counts
@@ -230,6 +242,7 @@ class _Agent:
             groups=uplink.statuses(),
             outcomes=self._record.outcomes(),
             phase_times=self._record.phase_times(),
+            pins=self._pins(),
             learned=self._learner.measured(),
             lease_left_s=uplink.lease_left_s,
             connected=uplink.heard,

@@ -432,7 +432,7 @@ def _restart_delay_step(state: State) -> int:
 _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
     Phase.PREPARING: lambda s: Prepare(s.ticket, s.target or ""),
     Phase.DRAINING: lambda s: Drain(s.ticket, s.active or "", not lock.breaks(s, s.active)),
-    Phase.STOPPING: lambda s: Stop(s.ticket),
+    Phase.STOPPING: lambda s: Stop(s.ticket, urgent=bool(s.tripped)),
     Phase.VACATING: lambda s: Vacate(s.ticket, _restart_delay_step(s)),
     Phase.TUNING: lambda s: Tune(s.ticket, s.target or ""),
     Phase.STARTING: lambda s: Start(s.ticket, s.target or ""),

@@ -234,6 +234,8 @@ class Stop:
     """End every workload of this group that runs, known or not."""
 
     ticket: int
+    urgent: bool = False
+    """Safety asks for it: what does not end by itself at once is killed."""
 
 
 @dataclass(frozen=True, slots=True)

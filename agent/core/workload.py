@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from agent.core.container import Container
+from agent.core.pins import Pins
 from wire.model import Kind
 
 NEUTRAL = "neutral"
@@ -47,6 +49,23 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """`command` driver only: programs of the rig's owner that handle what they start themselves.
+
+    Each is a program and its arguments, without a shell, and gets the workload's environment.
+    """
+
+    start: tuple[str, ...] = ()
+    """Starts it and returns; 0: started."""
+    stop: tuple[str, ...] = ()
+    """Ends all of it; it counts as stopped when `status` says so."""
+    status: tuple[str, ...] = ()
+    """0: it runs, 3: it does not; anything else: that cannot be told."""
+    stats: tuple[str, ...] = ()
+    """May be missing: prints its figures as a JSON object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
     """The machine on a marketplace, for drivers that offer it there for rent."""
 
@@ -84,8 +103,14 @@ class Workload:
     """Program and arguments; no shell. `{gpus}` stands for the UUIDs joined by commas."""
     unit: str = ""
     """Instead of `command`: an installed systemd unit, such as `my-miner.service`."""
+    container: Container | None = None
+    """Instead of `command`: an image that Docker or Podman runs."""
+    commands: Commands = field(default_factory=Commands)
     environment: dict[str, str] = field(default_factory=dict)
-    """For `command`: added to a minimal environment; the agent sets `CUDA_VISIBLE_DEVICES`."""
+    """For `command`, `commands` and `container`: added to a minimal environment.
+
+    The agent itself sets `CUDA_VISIBLE_DEVICES`, but not in a container, which sees its GPUs only.
+    """
     api_url: str = ""
     """Base URL of its own API, on loopback: `http://127.0.0.1:PORT`, or `tcp://…` where so made."""
     api_token: str = ""
@@ -102,6 +127,8 @@ class Workload:
     """GPU profile it runs under: `neutral`, or one of `gpu.profiles_file`."""
     power_w: float | None = None
     """Nameplate watts of the group at the wall, for a controller that has no better figure."""
+    pins: Pins = field(default_factory=Pins)
+    """Wallets and pools that it may use; none: those of the whole rig."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     readiness: Readiness = field(default_factory=Readiness)
     script: dict[str, float | bool | str] = field(default_factory=dict)

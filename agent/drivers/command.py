@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.core.workload import Workload
@@ -39,16 +39,19 @@ def environment(workload: Workload, marker: str, agent: Mapping[str, str]) -> di
     }
 
 
-def arguments(workload: Workload) -> list[str]:
+def arguments(workload: Workload, words: Sequence[str] | None = None) -> list[str]:
     """Absolute path of the program, then its arguments with `{gpus}` filled in.
+
+    `words` stand in place of the workload's own command.
 
     Raises:
         DriverError: There is no such program, or it may not be executed.
     """
-    if not workload.command:
+    chosen = workload.command if words is None else words
+    if not chosen:
         raise DriverError(f"{workload.key}: `command` is empty; name the program to run")
     gpus = ",".join(workload.gpus)
-    program, *rest = (argument.replace("{gpus}", gpus) for argument in workload.command)
+    program, *rest = (argument.replace("{gpus}", gpus) for argument in chosen)
     return [_find(program, workload), *rest]
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
+from typing import Any
+
+_SIGNALLED = 128
+"""Above it, what engines give for an exit code tells of a signal."""
 
 _PLAIN_RESULTS = ("success", "exit-code", "signal", "core-dump")
 
@@ -15,6 +20,17 @@ def of_process(exit_code: int) -> str:
     number = -exit_code
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     return f"ended by {name}"
+
+
+def of_container(state: Mapping[str, Any]) -> str:
+    """How a container's first process ended, by what its engine says of its state."""
+    code = state.get("ExitCode")
+    if not isinstance(code, int):
+        return "ended; its container is gone"
+    how = of_process(_SIGNALLED - code if code > _SIGNALLED else code)
+    notes = ["out of memory"] if state.get("OOMKilled") else []
+    notes += [str(state["Error"])] if state.get("Error") else []
+    return f"{how} ({'; '.join(notes)})" if notes else how
 
 
 def of_unit(*, code: int, status: int, result: str) -> str:

@@ -44,7 +44,7 @@ def members(
         or (saved is not None and process.session == saved.pid and _of_session(process, led=led))
         or marker in (proc.environment(process.pid) or ())
     ]
-    living = [process for process in _with_descendants(table, roots) if not process.dead]
+    living = [process for process in with_descendants(table, roots) if not process.dead]
     return sorted(living, key=lambda process: (process.start_ticks, process.pid))
 
 
@@ -57,7 +57,8 @@ def _of_session(process: Process, *, led: bool) -> bool:
     return led or proc.environment(process.pid) == ()
 
 
-def _with_descendants(table: Mapping[int, Process], roots: list[Process]) -> Iterator[Process]:
+def with_descendants(table: Mapping[int, Process], roots: list[Process]) -> Iterator[Process]:
+    """The roots and all that came of them, each once."""
     children: defaultdict[int, list[Process]] = defaultdict(list)
     for process in table.values():
         children[process.parent].append(process)

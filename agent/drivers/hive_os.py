@@ -15,7 +15,10 @@ import re
 import shutil
 from pathlib import Path
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
+from agent.drivers import evidence, family, proc
 from agent.drivers.miner import MinerDriver
 from agent.drivers.miners.hive import HiveSource
 from agent.ports import DriverError
@@ -25,6 +28,9 @@ MINER = Path("/hive/bin/miner")
 
 SCREEN = "screenrc.miner"
 """In the command line of the session that Hive OS's miners run in."""
+
+WALLET_CONF = "wallet.conf"
+"""Beside `rig.conf`: the wallets and pools of the flight sheet."""
 
 CONF_BYTES_MAX = 64 * 1024
 LOOK_INTERVAL_S = 2.0
@@ -92,6 +98,23 @@ class HiveOs:
         while await self.alive(workload):  # noqa: ASYNC110 - a foreign session sends no events
             await asyncio.sleep(self._look_interval_s)
         return "Hive OS is in maintenance"
+
+    async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        """Its miner's processes, and the wallets of the flight sheet that Hive OS was sent."""
+        return await asyncio.to_thread(self._evidence, workload, known)
+
+    def _evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        table = proc.snapshot()
+        screens = [
+            table[pid]
+            for pid in table
+            if any(word.endswith(self._screen) for word in proc.arguments(pid))
+        ]
+        pids = [process.pid for process in family.with_descendants(table, screens)]
+        sheet = str(self._rig_conf.parent / WALLET_CONF)
+        named = evidence.of_command((sheet,), (), known, where="Hive OS's flight sheet")
+        planned = evidence.of_launched(workload, pids, known)
+        return (*named, *planned)
 
     def _in_maintenance(self, workload: Workload) -> bool:
         values = _MAINTENANCE.findall(self._read(workload))

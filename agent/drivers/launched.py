@@ -11,6 +11,9 @@ from pathlib import PurePath
 
 import psutil
 
+from agent.core import pins
+from agent.core.options import Options
+from agent.core.pins import Evidence, Finding
 from agent.core.workload import Workload
 from agent.drivers import command
 from agent.drivers.http import Endpoint
@@ -24,12 +27,15 @@ class LaunchedDriver:
         self._launcher = launcher
 
     async def prepare(self, workload: Workload) -> None:
-        """Check the program or unit, and the API's port. Raises `DriverError`."""
+        """Check program, unit or image, the API's port, and the pins. Raises `DriverError`."""
         await self._launcher.prepare(workload)
         api = self._endpoint(workload)
-        # Whose port it is cannot be told of another user's processes, so not of a unit's either.
-        if api is not None and not workload.unit:
+        # Whose port it is cannot be told of another user's processes: a unit's, a container's.
+        if api is not None and not workload.unit and workload.container is None:
             await self._require_free(api.port, "api_url", workload)
+        found = await self.unapproved(workload)
+        if found:
+            raise DriverError(f"{workload.key}: {'; '.join(map(str, found))}")
 
     async def start(self, workload: Workload) -> None:
         """Start it, once. Raises `DriverError`."""
@@ -46,6 +52,24 @@ class LaunchedDriver:
     async def exited(self, workload: Workload) -> str:
         """Wait until no process of it is left, and say how it ended."""
         return await self._launcher.exited(workload)
+
+    async def unapproved(self, workload: Workload) -> tuple[Finding, ...]:
+        """What of it its pins do not name, as it is or would be started. Raises `DriverError`."""
+        if not workload.pins:
+            return ()
+        known = self._options
+        collected = await self._launcher.evidence(workload, known)
+        told = await self._told(workload)
+        return pins.violations((*collected, *told), workload.pins, known)
+
+    @property
+    def _options(self) -> Options | None:
+        """Those of a miner; ``None`` for programs that do not mine."""
+        return None
+
+    async def _told(self, _workload: Workload) -> tuple[Evidence, ...]:
+        """What its own API says of wallets and pools; nothing when it is silent."""
+        return ()
 
     def _endpoint(self, workload: Workload) -> Endpoint | None:
         """Where its API listens, if it must have one. Raises `DriverError`."""

@@ -1,22 +1,28 @@
-"""The launcher that each workload asks for: a systemd unit or a plain process."""
+"""The launcher that each workload asks for: a container, a systemd unit or a plain process."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
 from agent.drivers.bus import SystemdBus
+from agent.drivers.containers.engine import Engine
+from agent.drivers.containers.launcher import ContainerLauncher
 from agent.drivers.process import ProcessLauncher
 from agent.drivers.units import UnitLauncher
 from agent.ports import Launcher
+from agent.settings import EngineSettings
 
 
 class Launchers:
     """One launcher that hands each workload to its own kind of launcher."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, engine: EngineSettings) -> None:
         self._processes = ProcessLauncher(state_dir)
         self._units = UnitLauncher(SystemdBus())
+        self._containers = ContainerLauncher(Engine(engine.socket, engine.gpus))
 
     def close(self) -> None:
         """Let go of everything that was started; it goes on."""
@@ -43,5 +49,11 @@ class Launchers:
         """See `Launcher`."""
         return await self._of(workload).exited(workload)
 
+    async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        """See `Launcher`."""
+        return await self._of(workload).evidence(workload, known)
+
     def _of(self, workload: Workload) -> Launcher:
+        if workload.container is not None:
+            return self._containers
         return self._units if workload.unit else self._processes

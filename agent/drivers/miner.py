@@ -6,6 +6,8 @@ power limits are the tuner's business, and its pool and wallet stand in the rig'
 
 from __future__ import annotations
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
 from agent.drivers.http import Endpoint
 from agent.drivers.launched import LaunchedDriver
@@ -52,6 +54,13 @@ class MinerDriver(LaunchedDriver):
             uptime_s=report.uptime_s,
             gpus=report.gpus,
         )
+
+    @property
+    def _options(self) -> Options:
+        return self._source.options
+
+    async def _told(self, workload: Workload) -> tuple[Evidence, ...]:
+        return await self._source.told(workload)
 
     def _endpoint(self, workload: Workload) -> Endpoint | None:
         return self._source.endpoint(workload)

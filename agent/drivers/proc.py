@@ -81,6 +81,31 @@ def environment(pid: int) -> tuple[bytes, ...] | None:
     return tuple(string for string in strings if b"=" in string)
 
 
+def arguments(pid: int) -> tuple[str, ...]:
+    """The command line it shows; empty when there is none, or the process may not be looked at."""
+    try:
+        strings = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ()
+    return tuple(string.decode(errors="replace") for string in strings[:-1])
+
+
+def sharing_namespace(pid: int) -> list[int]:
+    """The processes in the pid namespace that `pid` leads; only itself when that cannot be seen."""
+    try:
+        wanted = (_PROC / str(pid) / "ns/pid").readlink()
+    except OSError:
+        return [pid]
+    return [other for other in snapshot() if _namespace(other) == wanted]
+
+
+def _namespace(pid: int) -> Path | None:
+    try:
+        return (_PROC / str(pid) / "ns/pid").readlink()
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Handle:
     """A process held by a pidfd."""

@@ -15,8 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
-from agent.drivers import command, ending, family, logfile, proc, record
+from agent.drivers import command, ending, evidence, family, logfile, proc, record
 from agent.drivers.proc import Process
 from agent.drivers.record import Record
 from agent.ports import DriverError
@@ -119,6 +121,11 @@ class ProcessLauncher:
         while left := self._members(workload):
             await self._gone(left)
         return self._ending(workload)
+
+    async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        """Its command, and all of its processes. Raises `DriverError`."""
+        pids = [process.pid for process in self._members(workload)]
+        return await asyncio.to_thread(evidence.of_launched, workload, pids, known)
 
     async def _end(self, workload: Workload, number: signal.Signals) -> None:
         """Signal every process once, those that appear meanwhile too, until none is left."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.core.workload import Workload
+from agent.drivers.commanded import CommandedDriver
 from agent.drivers.hive_os import HiveOsDriver
 from agent.drivers.inference import InferenceDriver
 from agent.drivers.market import MarketDriver
@@ -21,6 +23,9 @@ HIVE_OS = "hiveos"
 HIVE = "hive"
 """Short name of the driver for miners packed for Hive OS."""
 
+COMMAND = "command"
+"""Short name of the driver over the owner's own commands."""
+
 
 def drivers(launcher: Launcher) -> dict[str, Driver]:
     """Every driver for real programs, run through `launcher`."""
@@ -28,7 +33,13 @@ def drivers(launcher: Launcher) -> dict[str, Driver]:
         row.driver: MinerDriver(launcher, ApiSource(row)) for row in MINERS
     }
     servers: dict[str, Driver] = {row.driver: InferenceDriver(launcher, row) for row in SERVERS}
-    return {**miners, HIVE_OS: HiveOsDriver(), HIVE: MinerDriver(launcher, HiveSource()), **servers}
+    return {
+        **miners,
+        HIVE_OS: HiveOsDriver(),
+        HIVE: MinerDriver(launcher, HiveSource()),
+        **servers,
+        COMMAND: CommandedDriver(),
+    }
 
 
 def markets(state_dir: Path) -> dict[str, Driver]:
@@ -38,3 +49,11 @@ def markets(state_dir: Path) -> dict[str, Driver]:
 
 UNLAUNCHED = frozenset({HIVE_OS, *(row.driver for row in MARKETS)})
 """Drivers that start no program of the rig's own file, and want neither `command` nor `unit`."""
+
+
+def startable(workload: Workload) -> bool:
+    """Whether its file says at all what shall run."""
+    if workload.driver == COMMAND:
+        return bool(workload.commands.start)
+    launched = workload.command or workload.unit or workload.container
+    return bool(launched) or workload.driver in UNLAUNCHED

@@ -11,8 +11,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
-from agent.drivers import ending, unit_journal
+from agent.drivers import ending, evidence, unit_journal
 from agent.drivers.bus import SERVICE, UNIT, BusError, SystemdBus
 from agent.ports import DriverError
 
@@ -40,7 +42,12 @@ class _Look:
     path: str
     facts: dict[str, Any]
     """Its properties, by systemd's names."""
-    pids: tuple[int, ...]
+    commands: dict[int, str]
+    """Command lines of its processes by pid, quoted as for a shell."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return tuple(sorted(self.commands))
 
     @property
     def at_rest(self) -> bool:
@@ -132,6 +139,17 @@ class UnitLauncher:
                 # Whoever lost systemd knows nothing of the unit; that is not an exit.
                 await asyncio.sleep(BUS_RETRY_S)
 
+    async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        """What systemd would start and with what, drop-ins included, and what runs.
+
+        Raises:
+            DriverError: systemd cannot be asked.
+        """
+        look = await self._look(workload)
+        return await asyncio.to_thread(
+            evidence.of_unit, workload.unit, look.facts, look.commands, known
+        )
+
     async def _exited(self, workload: Workload) -> str:
         with self._bus.changes() as changes:
             last: dict[str, Any] = {}
@@ -151,19 +169,19 @@ class UnitLauncher:
             facts = await self._bus.properties(path, UNIT)
             if facts["LoadState"] == "loaded":
                 facts |= await self._bus.properties(path, SERVICE)
-            return _Look(path, facts, await self._pids(workload.unit))
+            return _Look(path, facts, await self._commands(workload.unit))
         except BusError as error:
             raise _translated(error, workload) from error
 
-    async def _pids(self, unit: str) -> tuple[int, ...]:
+    async def _commands(self, unit: str) -> dict[int, str]:
         try:
             processes = await self._bus.manager("GetUnitProcesses", unit)
         except BusError as error:
             if error.name != _NO_SUCH_UNIT:
                 raise
             # Forgotten since the look: a unit with processes never is.
-            return ()
-        return tuple(sorted(pid for _, pid, _ in processes))
+            return {}
+        return {pid: text for _, pid, text in processes}
 
 
 def _unfit(facts: dict[str, Any], *, stop_s: float) -> str:

@@ -2,7 +2,13 @@
 
 from agent.metrics.exposition import AgentMetrics
 from agent.metrics.server import MetricsError, MetricsServer
-from agent.metrics.snapshot import AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
+from agent.metrics.snapshot import (
+    AgentSnapshot,
+    LinkCounts,
+    OutcomeCount,
+    PhaseTime,
+    PinCount,
+)
 from agent.metrics.switches import SwitchRecord
 
 __all__ = [
@@ -13,5 +19,6 @@ __all__ = [
     "MetricsServer",
     "OutcomeCount",
     "PhaseTime",
+    "PinCount",
     "SwitchRecord",
 ]

@@ -33,6 +33,16 @@ def _phase_times(snapshot: AgentSnapshot) -> Iterator[Row]:
         yield Row((time.group, time.phase), time.seconds, time.visits)
 
 
+def _unapproved(snapshot: AgentSnapshot) -> Iterator[Row]:
+    for pins in snapshot.pins:
+        yield Row((pins.group, "wallet"), pins.wallets)
+        yield Row((pins.group, "pool"), pins.pools)
+
+
+def _pin_failures(snapshot: AgentSnapshot) -> Iterator[Row]:
+    return (Row((pins.group,), pins.failures) for pins in snapshot.pins)
+
+
 def _ended(snapshot: AgentSnapshot) -> Iterator[Row]:
     for outcome in snapshot.outcomes:
         yield Row((outcome.group, outcome.result), outcome.count)
@@ -100,6 +110,20 @@ GROUPS = (
         ("group", "result"),
         "Assignments that ended, by result.",
         _ended,
+    ),
+    Family(
+        "rigshift_pin_violations_total",
+        Type.COUNTER,
+        ("group", "kind"),
+        "Unapproved wallets and pools that were found; each stopped its workload.",
+        _unapproved,
+    ),
+    Family(
+        "rigshift_pin_check_failures_total",
+        Type.COUNTER,
+        ("group",),
+        "Looks at whom a workload pays that told nothing.",
+        _pin_failures,
     ),
 )
 

@@ -27,6 +27,18 @@ class PhaseTime:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class PinCount:
+    """What the looks at a group's pins found since the agent started."""
+
+    group: str
+    wallets: int = 0
+    """Findings that nobody approved; each ended in a safety stop."""
+    pools: int = 0
+    failures: int = 0
+    """Looks that told nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkCounts:
     """Frames since the agent started."""
@@ -52,6 +64,7 @@ class AgentSnapshot:
     groups: tuple[GroupStatus, ...] = ()
     outcomes: tuple[OutcomeCount, ...] = ()
     phase_times: tuple[PhaseTime, ...] = ()
+    pins: tuple[PinCount, ...] = ()
     learned: tuple[Measured, ...] = ()
     lease_left_s: float | None = None
     """``None`` without any lease; negative once it has run out."""

@@ -9,13 +9,14 @@ from agent.settings.checks import problems
 from agent.settings.gpu import CheckerSettings, GpuSettings, SafetySettings, Tuning
 from agent.settings.link import LinkSettings, MqttSettings, ZeroMqSettings
 from agent.settings.profile_checks import profile_problems
-from agent.settings.rig import GroupSettings, MetricsSettings, Settings
+from agent.settings.rig import EngineSettings, GroupSettings, MetricsSettings, Settings
 from wire import configfile
 from wire.configfile import ConfigError
 
 __all__ = [
     "CheckerSettings",
     "ConfigError",
+    "EngineSettings",
     "GpuSettings",
     "GroupSettings",
     "LinkSettings",
@@ -39,11 +40,14 @@ def load(path: Path) -> Settings:
 
 
 def _with_groups(settings: Settings) -> Settings:
-    """Tell each workload the group and GPUs it stands under."""
+    """Tell each workload the group and GPUs it stands under, and what the rig pins."""
     groups = tuple(
         replace(
             group,
-            workloads=tuple(replace(w, group=group.name, gpus=group.gpus) for w in group.workloads),
+            workloads=tuple(
+                replace(w, group=group.name, gpus=group.gpus, pins=w.pins.over(settings.pins))
+                for w in group.workloads
+            ),
         )
         for group in settings.groups
     )

@@ -8,13 +8,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 
+from agent.core import container, places
 from agent.core.model import Offline
-from agent.core.workload import Workload
-from agent.settings.rig import GroupSettings, Settings
+from agent.core.pins import Pins
+from agent.core.workload import Commands, Workload
+from agent.settings.rig import EngineSettings, GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
 from wire.signing import KeyFormatError, Verifier
 
 PORT_MAX = 65_535
+
+ENGINE_GPUS = ("auto", "cdi", "nvidia")
 
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.service")
 """Name of a service unit, or of an instance of a template; never a bare template."""
@@ -40,6 +44,8 @@ def problems(settings: Settings) -> Iterator[str]:
         yield "gpu: `fast_interval_s` must be above 0 and at most `slow_interval_s`"
     yield from _key_problems(settings.order_key)
     yield from _number_problems(settings)
+    yield from _pin_problems("", settings.pins)
+    yield from _engine_problems(settings.engine)
     yield from _repeats("groups: name", [group.name for group in settings.groups])
     yield from _repeats("groups: GPU", [gpu for group in settings.groups for gpu in group.gpus])
     yield from _repeats("groups: unit", [w.unit for g in settings.groups for w in g.workloads])
@@ -89,7 +95,9 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
         yield f"{where}: restarts_max: must be 0 or more, not {group.restarts_max}"
     for workload in group.workloads:
         yield from _workload_problems(f"{where}: workload {workload.name}", workload)
-        yield from _unit_problems(f"{where}: workload {workload.name}", workload)
+        for problem in (_unit_problems, _container_problems, _command_problems):
+            yield from problem(f"{where}: workload {workload.name}", workload)
+        yield from _pin_problems(f"{where}: workload {workload.name}: ", workload.pins)
     if group.offline is Offline.SAFE and group.safe_workload not in names:
         yield f"{where}: `offline: safe` needs `safe_workload`, one of {', '.join(names) or 'none'}"
     for name in names:
@@ -119,6 +127,44 @@ def _unit_problems(where: str, workload: Workload) -> Iterator[str]:
         yield f"{where}: `environment` is for `command`; write Environment= into {workload.unit}"
     if not UNIT.fullmatch(workload.unit):
         yield f"{where}: unit {workload.unit!r}: name a service, such as `my-miner.service`"
+
+
+def _engine_problems(engine: EngineSettings) -> Iterator[str]:
+    if engine.gpus not in ENGINE_GPUS:
+        yield f"engine.gpus: {engine.gpus!r} is unknown; write `auto`, `cdi` or `nvidia`"
+    if not engine.socket.is_absolute():
+        yield f"engine.socket: {engine.socket}: write the whole path"
+
+
+def _container_problems(where: str, workload: Workload) -> Iterator[str]:
+    if workload.container is None:
+        return
+    if workload.command or workload.unit:
+        yield f"{where}: has `container` beside `command` or `unit`; keep one of them"
+    for problem in container.problems(workload.container):
+        yield f"{where}: container: {problem}"
+
+
+def _pin_problems(where: str, pins: Pins) -> Iterator[str]:
+    for wallet in pins.wallets:
+        if not wallet.strip() or wallet != wallet.strip():
+            yield f"{where}pins.wallets: {wallet!r} is no wallet"
+    for pool in pins.pools:
+        found = places.places(pool)
+        if len(found) != 1 or not found[0].host or "/" in pool or "@" in pool:
+            yield f"{where}pins.pools: {pool!r}: write `host:port` or `host`, no scheme, no user"
+
+
+def _command_problems(where: str, workload: Workload) -> Iterator[str]:
+    """Only the driver `command` has commands, and it needs three of the four."""
+    given = {each.name for each in fields(Commands) if getattr(workload.commands, each.name)}
+    if given and workload.driver != "command":
+        yield f"{where}: `commands` are for `driver: command`, not `{workload.driver}`"
+    missing = sorted({"start", "stop", "status"} - given)
+    if workload.driver == "command" and missing:
+        yield f"{where}: commands: {', '.join(missing)} missing"
+    if workload.driver == "command" and (workload.command or workload.unit or workload.container):
+        yield f"{where}: `driver: command` has `commands` only"
 
 
 def _repeats(what: str, values: list[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.core.model import RESTARTS_MAX, Offline, Rules
+from agent.core.pins import Pins
 from agent.core.workload import Workload
 from agent.settings.gpu import GpuSettings, SafetySettings
 from agent.settings.link import LinkSettings
@@ -20,6 +21,16 @@ class MetricsSettings:
     """Address to listen on; beyond loopback nothing but `/metrics` is answered."""
     port: int = 9750
     """0: any free port; the chosen one is reported to the controller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """The container engine of this rig, Docker or Podman."""
+
+    socket: Path = Path("/run/docker.sock")
+    """Where it listens: `/run/podman/podman.sock`, rootless `/run/user/UID/podman/podman.sock`."""
+    gpus: str = "auto"
+    """How it hands GPUs over: `cdi`, `nvidia`, or `auto`: Podman `cdi`, Docker `nvidia`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,9 @@ class Settings:
     gpu: GpuSettings = field(default_factory=GpuSettings)
     safety: SafetySettings = field(default_factory=SafetySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    pins: Pins = field(default_factory=Pins)
+    """Wallets and pools that any workload may use, unless it has `pins` of its own."""
     report_interval_s: float = 5.0
     """Heartbeat; a change of state is reported at once."""
     telemetry_interval_s: float = 10.0

@@ -13,7 +13,7 @@ from agent.demo.http_server import Reply
 from agent.drivers.inference import InferenceDriver
 from agent.drivers.miner import MinerDriver
 from agent.drivers.miners.table import MINERS
-from agent.drivers.registry import drivers
+from agent.drivers.registry import COMMAND, drivers
 from agent.drivers.servers.table import SERVERS
 from agent.ports import Drainable, DriverError
 from tests.parts.apis import Api, SaysItRuns, asked, serving
@@ -170,6 +170,6 @@ def test_registry_names_every_driver() -> None:
     servers = {name for name, driver in found.items() if isinstance(driver, InferenceDriver)}
     assert miners == {*(row.driver for row in MINERS), "hive", "hiveos"}
     assert servers == {row.driver for row in SERVERS}
-    assert miners | servers == found.keys()
+    assert miners | servers | {COMMAND} == found.keys()
     assert not any(isinstance(found[name], Drainable) for name in miners)
     assert all(isinstance(found[name], Drainable) for name in servers)

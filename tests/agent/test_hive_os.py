@@ -8,11 +8,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from agent.core.pins import Pins
 from agent.core.workload import Workload
 from agent.drivers.hive_os import HiveOs, HiveOsDriver
 from agent.drivers.scripted import ScriptedWorld
@@ -190,3 +191,20 @@ def _performer(driver: HiveOsDriver, workload: Workload) -> Performer:
         tuner=Untuned(),
         rng=random.Random(1),
     )
+
+
+def test_a_flight_sheet_with_another_wallet_is_refused(hive: Hive) -> None:
+    """Flight sheets come from Hive OS's own server, past the rig's file."""
+
+    async def scenario() -> None:
+        sheet = hive.folder / "wallet.conf"
+        pinned = replace(hive.workload(), pins=Pins(wallets=("farm",), pools=("pool.example:1",)))
+        sheet.write_text('CUSTOM_URL="pool.example:1"\nCUSTOM_TEMPLATE="farm.%WORKER_NAME%"\n')
+        await hive.driver().prepare(pinned)
+        sheet.write_text('CUSTOM_URL="evil.example:1"\nCUSTOM_TEMPLATE="someone.rig"\n')
+        with pytest.raises(DriverError, match=r"unapproved pool evil\.example:1 in .*wallet\.conf"):
+            await hive.driver().prepare(pinned)
+        found = await hive.driver().unapproved(pinned)
+        assert {each.kind for each in found} == {"wallet", "pool"}
+
+    asyncio.run(scenario())

@@ -11,7 +11,14 @@ from prometheus_client import Metric
 from prometheus_client import parser as text
 from prometheus_client.openmetrics import parser as openmetrics
 
-from agent.metrics import AgentMetrics, AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
+from agent.metrics import (
+    AgentMetrics,
+    AgentSnapshot,
+    LinkCounts,
+    OutcomeCount,
+    PhaseTime,
+    PinCount,
+)
 from agent.metrics.families import FAMILIES
 from agent.metrics.family import Family, Type
 from wire.figures import Figure, Measured
@@ -105,6 +112,7 @@ SNAPSHOT = AgentSnapshot(
         ),
     ),
     outcomes=(OutcomeCount("g0", Result.DONE, 4), OutcomeCount("g1", Result.ROLLED_BACK, 1)),
+    pins=(PinCount("g0", wallets=1, failures=2),),
     phase_times=(PhaseTime("g0", Phase.STOPPING, visits=4, seconds=10.5),),
     learned=(
         Measured(group="g0", workload=None, profile="", gpu_busy_w=Figure(14.5, 0.5, 40)),

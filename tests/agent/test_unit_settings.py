@@ -68,7 +68,7 @@ def test_refuses_what_cannot_be_meant(
 
 
 def test_refuses_a_workload_without_anything_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="neither `command` nor `unit`"):
+    with pytest.raises(ConfigError, match="neither `command`, `unit` nor `container`"):
         service.check(load(tmp_path, {}))
 
 

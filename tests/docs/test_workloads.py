@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from agent.core.pins import Pins
 from agent.core.workload import Workload
 from agent.drivers.launched import endpoint
 from agent.drivers.markets.row import Call, Row
@@ -16,7 +17,7 @@ from agent.drivers.miners.flags import Flag, Form
 from agent.drivers.miners.row import Miner
 from agent.drivers.miners.source import ApiSource
 from agent.drivers.miners.table import MINERS
-from agent.drivers.registry import HIVE, HIVE_OS, UNLAUNCHED, drivers, markets
+from agent.drivers.registry import COMMAND, HIVE, HIVE_OS, UNLAUNCHED, drivers, markets
 from agent.drivers.servers.load import Signal
 from agent.drivers.servers.row import Server
 from agent.drivers.servers.table import SERVERS
@@ -35,7 +36,8 @@ EXAMPLE = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 class Example:
     """What stands in one block."""
 
-    workloads: tuple[Workload, ...]
+    workloads: tuple[Workload, ...] = ()
+    pins: Pins = field(default_factory=Pins)
 
 
 def examples() -> list[str]:
@@ -47,9 +49,9 @@ def tables() -> list[str]:
     return [
         (
             "| Driver | Miner | Asked | Tells, besides hashrate and shares | Must have | "
-            "Nothing else in | Never |"
+            "Nothing else in | Never | Wallet in | Pool in |"
         ),
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
         *(_miner(row) for row in MINERS),
         (
             "| Driver | Marketplace | Looked at | Offered by | Withdrawn by | "
@@ -69,7 +71,12 @@ def _miner(row: Miner) -> str:
     only = [_code(flag) for flag in row.flags if not flag.required]
     never = [f"`{name}`" for flag in row.flags if flag.form is Form.NEVER for name in flag.names]
     cells = [f"`{row.driver}`", row.title, asked, ", ".join(_tells(row))]
-    return _line(*cells, *(", ".join(words) for words in (must, only, never)))
+    wallets, pools = ([f"`{name}`" for name in names] for names in _pinned(row))
+    return _line(*cells, *(", ".join(words) for words in (must, only, never, wallets, pools)))
+
+
+def _pinned(row: Miner) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return row.options.wallets, (*row.options.pools, *row.options.ports)
 
 
 def _tells(row: Miner) -> list[str]:
@@ -138,10 +145,15 @@ def test_examples_are_what_the_agent_takes(number: int, tmp_path: Path) -> None:
     by_name = {row.driver: row for row in MINERS}
     for workload in configfile.load(path, Example).workloads:
         assert workload.driver in KNOWN
-        assert (workload.driver in UNLAUNCHED) == (not workload.command and not workload.unit)
+        launched = (
+            workload.command or workload.unit or workload.container or workload.commands.start
+        )
+        assert (workload.driver in UNLAUNCHED) == (not launched)
         if workload.driver in by_name:
             assert workload.kind is Kind.MINING
             ApiSource(by_name[workload.driver]).check(workload)
+        elif workload.driver == COMMAND:
+            assert workload.commands.start
         elif workload.driver in markets(tmp_path):
             assert workload.kind is Kind.INFERENCE
             assert workload.market is not None

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
 from agent.demo.http_server import HttpServer, Reply, Request
 
@@ -34,6 +36,9 @@ class SaysItRuns:
 
     async def exited(self, workload: Workload) -> str:
         return "ended"
+
+    async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+        return ()
 
 
 @dataclass

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
 from agent.drivers import paths
 from agent.drivers.command import INHERITED, PATH_DEFAULT
@@ -72,6 +74,15 @@ class HiveSource:
             )
         if not os.access(script, os.R_OK) or not script.is_file():
             raise DriverError(f"{workload.key}: `stats_script`: {script} cannot be read")
+
+    @property
+    def options(self) -> Options:
+        """None are known; names and shapes tell."""
+        return Options()
+
+    async def told(self, _workload: Workload) -> tuple[Evidence, ...]:
+        """Such scripts tell neither account nor pool."""
+        return ()
 
     async def report(self, workload: Workload) -> Report:
         """Run the script once. Raises `NoReportError`."""

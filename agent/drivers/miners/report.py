@@ -10,7 +10,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from agent.drivers import paths
+from agent.core.pins import Evidence
+from agent.drivers import evidence, paths
 from agent.drivers.miners.row import ALGORITHM, Gpus, Miner
 from wire.model import WorkloadGpu
 
@@ -71,6 +72,22 @@ def read(document: object, miner: Miner) -> Report:
         paused=bool(miner.paused) and paths.select(document, miner.paused) == [True],
         gpus=_gpus(document, miner.gpus, factor, name) if miner.gpus else (),
         problem=problem,
+    )
+
+
+def told(document: object, miner: Miner) -> Evidence:
+    """All that the answer of `miner`'s API says of pools and accounts."""
+    algorithm = (paths.first_text(document, miner.algorithm) or "").partition("+")[0].strip()
+    places = _filled(miner.pool, algorithm)
+    pools = (paths.text(value) for path in places for value in paths.select(document, path))
+    accounts = {"user": "wallet", "username": "wallet", "account": "wallet"}
+    found = tuple(
+        (accounts.get(key.lower(), key), value) for key, value in evidence.fields(document)
+    )
+    return Evidence(
+        where="the miner's API",
+        fields=(*(("pool", pool) for pool in pools if pool is not None), *found),
+        portless=True,
     )
 
 

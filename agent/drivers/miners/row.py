@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from agent.core.options import Options
 from agent.drivers.miners.flags import Flag
 
 ALGORITHM = "<algorithm>"
@@ -53,6 +54,8 @@ class Miner:
     """Path of a truth value."""
     gpus: Gpus | None = None
     flags: tuple[Flag, ...] = ()
+    options: Options = field(default_factory=Options)
+    """Those that name a wallet or a pool."""
     caution: str = ""
     """What no option can prevent, for people."""
 

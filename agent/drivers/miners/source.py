@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from agent.core.options import Options
+from agent.core.pins import Evidence
 from agent.core.workload import Workload
 from agent.drivers import tcp
 from agent.drivers.http import Endpoint, HttpError
@@ -33,8 +35,15 @@ class Source(Protocol):
     def endpoint(self, workload: Workload) -> Endpoint | None:
         """Where its API listens, if that is known. Raises `DriverError`."""
 
+    @property
+    def options(self) -> Options:
+        """Which of its options name a wallet or a pool."""
+
     async def report(self, workload: Workload) -> Report:
         """What it says now. Raises `NoReportError`."""
+
+    async def told(self, workload: Workload, /) -> tuple[Evidence, ...]:
+        """What it says of wallets and pools now; nothing when it is silent."""
 
 
 class ApiSource:
@@ -44,6 +53,11 @@ class ApiSource:
         self._miner = miner
         self._timeout_s = timeout_s
 
+    @property
+    def options(self) -> Options:
+        """By its row."""
+        return self._miner.options
+
     def endpoint(self, workload: Workload) -> Endpoint:
         """Where its API listens. Raises `DriverError`."""
         return endpoint(workload, self._miner.scheme)
@@ -51,17 +65,33 @@ class ApiSource:
     def check(self, workload: Workload) -> None:
         """Look through the command line. Raises `DriverError` with everything that is wrong.
 
-        The command line of a systemd unit is the unit's own.
+        The command line of a systemd unit is the unit's own; a container with a network of its own
+        is reached through published ports only, which are bound to loopback.
         """
-        if workload.unit:
+        container = workload.container
+        if workload.unit or (container is not None and container.network != "host"):
             return
         port = self.endpoint(workload).port
-        problems = list(flags.problems(workload.command, self._miner.flags, port))
+        command = workload.command
+        if container is not None:
+            command = (*container.entrypoint, *container.arguments)
+        problems = list(flags.problems(command, self._miner.flags, port))
         if problems:
             raise DriverError(f"{workload.key}: {'; '.join(problems)}")
 
     async def report(self, workload: Workload) -> Report:
         """Ask once. Raises `NoReportError`."""
+        return report.read(await self._document(workload), self._miner)
+
+    async def told(self, workload: Workload) -> tuple[Evidence, ...]:
+        """Ask once, for the pool and the account that shares go to at this moment."""
+        try:
+            document = await self._document(workload)
+        except (NoReportError, DriverError):
+            return ()
+        return (report.told(document, self._miner),)
+
+    async def _document(self, workload: Workload) -> dict[str, object]:
         answer = await (self._send(workload) if self._miner.line else self._get(workload))
         try:
             document = msgspec.json.decode(answer)
@@ -69,7 +99,7 @@ class ApiSource:
             raise NoReportError(f"the miner's answer cannot be understood: {error}") from error
         if not isinstance(document, dict):
             raise NoReportError("the miner's answer cannot be understood: it is no JSON object")
-        return report.read(document, self._miner)
+        return document
 
     async def _get(self, workload: Workload) -> bytes:
         path = self._miner.path

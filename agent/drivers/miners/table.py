@@ -6,6 +6,7 @@ is UselessGuru/UG-Miner, Hive OS is minershive/hiveos-linux, each with its reade
 
 from __future__ import annotations
 
+from agent.core.options import Options
 from agent.drivers.miners.flags import (
     address,
     host,
@@ -40,6 +41,11 @@ MINERS = (
             port("--http-port", required=False),
             never("--background", "-B", why=_FOREGROUND),
         ),
+        options=Options(
+            wallets=("-u", "--user", "-O", "--userpass"),
+            pools=("-o", "--url"),
+            files=("config.json",),
+        ),
     ),
     # T-Rex: README of trexminer/T-Rex; RainbowMiner; UG-Miner. Older versions listen everywhere.
     Miner(
@@ -59,6 +65,7 @@ MINERS = (
             accepted="gpus[].shares.accepted_count",
         ),
         flags=(address("--api-bind-http"), no_watchdog("--no-watchdog")),
+        options=Options(wallets=("-u", "--user", "--user2"), pools=("-o", "--url", "--url2")),
     ),
     # lolMiner: README of Lolliedieb/lolMiner-releases; UG-Miner. The PCI bus is decimal (Hive OS).
     Miner(
@@ -84,6 +91,9 @@ MINERS = (
             host("--apihost"),
             watchdog("--watchdog", values=("exit", "off")),
         ),
+        options=Options(
+            wallets=("-u", "--user", "--dualuser"), pools=("-p", "--pool", "--dualpool")
+        ),
     ),
     # Rigel: README of rigelminer/rigel; RainbowMiner; UG-Miner.
     Miner(
@@ -102,6 +112,7 @@ MINERS = (
             accepted="devices[].solution_stat.<algorithm>.accepted",
         ),
         flags=(address("--api-bind"), no_watchdog("--no-watchdog")),
+        options=Options(wallets=("-u", "--username"), pools=("-o", "--url")),
     ),
     # GMiner: README of develsoftware/GMinerRelease; a recorded answer in Hive OS.
     Miner(
@@ -123,6 +134,11 @@ MINERS = (
         ),
         flags=(port("--api"), watchdog("--watchdog", "-w", values=("0",))),
         caution=_OPEN,
+        options=Options(
+            wallets=("-u", "--user", "--duser", "--zil_user"),
+            pools=("-s", "--server", "--dserver", "--zil_server"),
+            ports=("-n", "--port", "--dport"),
+        ),
     ),
     # NBMiner: UG-Miner; Hive OS.
     Miner(
@@ -140,6 +156,10 @@ MINERS = (
             accepted="miner.devices[].accepted_shares",
         ),
         flags=(address("--api"), no_watchdog("--no-watchdog")),
+        options=Options(
+            wallets=("-u", "--user", "-u1", "-u2", "-du", "--secondary-user"),
+            pools=("-o", "--url", "-o1", "-o2", "-do", "--secondary-url"),
+        ),
     ),
     # TeamRedMiner: Hive OS; RainbowMiner; API-README of ckolivas/cgminer, whose answers to several
     # commands at once stand in lists. Its index of a GPU is not a PCI bus.
@@ -156,6 +176,7 @@ MINERS = (
         gpus=Gpus(hashrate="devs.DEVS[].KHS 30s", accepted="devs.DEVS[].Accepted"),
         flags=(address("--api_listen"), never("--watchdog_script", why=_REBOOTS)),
         caution="It mines on AMD GPUs, so `-d` must name them; the agent chooses NVIDIA's only.",
+        options=Options(wallets=("-u", "--user"), pools=("-o", "--url")),
     ),
     # SRBMiner-Multi: its own Readme.txt; Hive OS; UG-Miner.
     Miner(
@@ -183,6 +204,7 @@ MINERS = (
             never("--background", why=_FOREGROUND),
         ),
         caution=_OPEN,
+        options=Options(wallets=("--wallet",), pools=("--pool",)),
     ),
     # BzMiner: UG-Miner; RainbowMiner.
     Miner(
@@ -203,6 +225,10 @@ MINERS = (
             port("--http_port"),
             no_watchdog("--no_watchdog"),
         ),
+        options=Options(
+            wallets=("-w", "--wallet", "--w2", "--wallet2"),
+            pools=("-p", "--pool", "--p2", "--pool2"),
+        ),
     ),
     # OneZeroMiner: UG-Miner.
     Miner(
@@ -222,6 +248,7 @@ MINERS = (
         ),
         flags=(port("--api-port"),),
         caution=_OPEN,
+        options=Options(wallets=("-w", "--wallet"), pools=("-o", "--pool")),
     ),
     # miniZ: UG-Miner; Hive OS. Its answers follow those of EWBF's miner.
     Miner(
@@ -240,5 +267,8 @@ MINERS = (
         ),
         flags=(port("--telemetry"),),
         caution="What a bare port is bound to is not known: keep it behind a firewall.",
+        options=Options(
+            wallets=("-u", "--user"), pools=("-l", "--url", "--server"), ports=("--port",)
+        ),
     ),
 )

@@ -205,8 +205,8 @@ def _proven_at_once(swaps: Swaps) -> None:
 
 
 def _only_first_stopped(swaps: Swaps) -> None:
-    async def stop(self: Performer) -> None:
-        await self._stop_one(self._group.workloads[0])
+    async def stop(self: Performer, *, urgent: bool) -> None:
+        await self._stop_one(self._group.workloads[0], urgent=urgent)
 
     swaps.attribute(Performer, "_stop", stop)
 
