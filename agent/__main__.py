@@ -1,4 +1,4 @@
-"""`rigshift-agent`: run, check-config, status, telemetry, logs.
+"""`rigshift-agent`: run, check-config, status, telemetry, logs, doctor, install, uninstall.
 
 Exit codes: 0 ok, 1 failed, 2 bad input.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from agent import service, settings
+from agent.cli import doctor, install
 from agent.journal import FileJournal
 from agent.metrics import MetricsError
 from agent.telemetry import sample_once
@@ -71,7 +72,28 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("--lines", type=int, default=50, help="the newest so many (50)")
     log.add_argument("--follow", action="store_true", help="go on with what is written next")
     log.set_defaults(verb=_logs)
+    examine = verbs.add_parser("doctor", parents=[common, config], help="what is wrong here")
+    examine.add_argument("--json", action="store_true")
+    examine.set_defaults(verb=doctor.doctor)
+    _add_installation(verbs, common)
     return parser
+
+
+def _add_installation(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--dry-run", action="store_true", help="show the steps, do nothing")
+    place.add_argument("--root", type=Path, help="tree of another machine; this one: none")
+    put = verbs.add_parser("install", parents=[common, place], help="make it a service here")
+    put.add_argument(
+        "--enrolment", type=Path, help="what `rigshift-controller enroll` wrote for this rig"
+    )
+    put.set_defaults(verb=install.install)
+    take = verbs.add_parser("uninstall", parents=[common, place], help="take the service off")
+    take.add_argument("--purge", action="store_true", help="configuration and state, too")
+    take.add_argument("--stop-workloads", action="store_true", help="end what runs, too")
+    take.set_defaults(verb=install.uninstall)
 
 
 def _run(options: argparse.Namespace) -> int:
