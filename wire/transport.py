@@ -27,6 +27,8 @@ class Reach(Enum):
     """How far an attempt to reach the other end came."""
 
     ACCEPTED = "accepted"
+    ANSWERED = "answered"
+    """Something is there; whether it lets this rig in was not asked."""
     REFUSED = "refused"
     """Something answers, and does not let this key or password in."""
     UNREACHABLE = "unreachable"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from agent.doctor import clock
 from agent.doctor.access import Person
 from agent.doctor.examination import Examination, examine
 from agent.doctor.finding import Finding, Machine
@@ -29,7 +30,7 @@ def doctor(options: Namespace) -> int:
     if not Person.named(machine.user).exists:
         # Not installed as a service: whoever asks is who runs the agent.
         machine = Machine(user=getpass.getuser())
-    found = asyncio.run(examine(options.config, machine))
+    found = asyncio.run(examine(options.config, machine, clock.read()))
     if options.json:
         print(msgspec.json.encode(found).decode())
     else:

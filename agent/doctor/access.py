@@ -41,10 +41,11 @@ class Person:
         Raises:
             OSError: It does not exist, or this process may not look.
         """
-        above = all(self._allows(folder.stat(), "x") for folder in path.absolute().parents)
-        return above and self._allows(path.stat(), verbs)
+        above = all(self.allows(folder.stat(), "x") for folder in path.absolute().parents)
+        return above and self.allows(path.stat(), verbs)
 
-    def _allows(self, status: os.stat_result, verbs: str) -> bool:
+    def allows(self, status: os.stat_result, verbs: str) -> bool:
+        """Whether this owner and mode allow `verbs`."""
         if self.uid == 0:
             return "x" not in verbs or bool(status.st_mode & 0o111)
         mode = stat.S_IMODE(status.st_mode)

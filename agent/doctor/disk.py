@@ -22,13 +22,15 @@ def check(state_dir: Path) -> Iterator[Result]:
     except OSError as error:
         yield Unseen(str(there), error.strerror or "cannot be looked at")
         return
+    yield from judge(there, status)
+
+
+def judge(there: Path, status: os.statvfs_result) -> Iterator[Finding]:
+    """What the figures of a file system mean for journals."""
     if status.f_flag & os.ST_RDONLY:
         mend = "read `dmesg` for disk errors, then check and remount it"
         yield Finding("disk-read-only", str(there), "its file system cannot be written", mend)
-    yield from _room(there, status.f_bavail * status.f_frsize, status)
-
-
-def _room(there: Path, free_bytes: int, status: os.statvfs_result) -> Iterator[Finding]:
+    free_bytes = status.f_bavail * status.f_frsize
     mend = "make room on this disk, or move `state_dir` to another"
     if free_bytes < FREE_BYTES_MIN:
         wrong = f"{free_bytes / 1e6:.0f} MB free, {FREE_BYTES_MIN / 1e6:.0f} MB are needed"

@@ -23,20 +23,21 @@ class Examination:
     unseen: tuple[Unseen, ...]
 
 
-async def examine(config: Path, machine: Machine) -> Examination:
+async def examine(config: Path, machine: Machine, now: clock.Reading) -> Examination:
     """Look at everything once; may take minutes when things hang."""
     results: list[Result] = []
     rig = _load(config, results)
     results += driver.check(rig, machine)
-    results += clock.check(clock.read(), (config, clock.program()))
+    results += clock.check(now, (config, clock.program()))
     results += [result async for result in units.service()]
     if rig is not None:
         results += rights.check(rig, config, machine)
         results += disk.check(rig.state_dir)
         results += ports.metrics(rig, machine)
         results += units.rights(rig, machine)
+        running = bool(ports.agents(rig, machine))
         results += [result async for result in workloads.check(rig)]
-        results += [result async for result in link.check(rig)]
+        results += [result async for result in link.check(rig, running=running)]
     return Examination(
         rig is not None,
         tuple(result for result in results if isinstance(result, Finding)),

@@ -14,14 +14,16 @@ PATIENCE_S = 6.0
 """For a connection and its handshake over a slow line."""
 
 
-async def check(settings: Settings) -> AsyncIterator[Result]:
-    """Shake hands once, beside the connection that the agent may have."""
+async def check(settings: Settings, *, running: bool) -> AsyncIterator[Result]:
+    """Shake hands once, without harm to the connection of an agent that is `running`."""
     way = settings.link.zeromq or settings.link.mqtt
     assert way is not None
     about = way.endpoint if isinstance(way, ZeroMqSettings) else way.url
     try:
         found = (
-            await _zeromq(way) if isinstance(way, ZeroMqSettings) else await _mqtt(way, settings)
+            await _zeromq(way)
+            if isinstance(way, ZeroMqSettings)
+            else await _mqtt(way, settings, log_in=not running)
         )
     except OSError as error:
         yield Unseen(about, f"{error.filename}: {error.strerror}")
@@ -29,7 +31,9 @@ async def check(settings: Settings) -> AsyncIterator[Result]:
         wrong, _, mend = str(error).partition("; ")
         yield Finding("link-unusable", about, wrong, mend or "take `link` from the enrolment")
     else:
-        if found.reach is not Reach.ACCEPTED:
+        if found.reach is Reach.ANSWERED:
+            yield Unseen(about, "a second login would end the running agent's; see its log")
+        elif found.reach is not Reach.ACCEPTED:
             yield _finding(found, about, way)
 
 
@@ -42,12 +46,13 @@ async def _zeromq(way: ZeroMqSettings) -> Contact:
     )
 
 
-async def _mqtt(way: MqttSettings, settings: Settings) -> Contact:
+async def _mqtt(way: MqttSettings, settings: Settings, *, log_in: bool) -> Contact:
     return await mqtt.contact(
         url=way.url,
         username=way.username or settings.rig,
         password=_secret(way.password_file) if way.password_file else "",
         ca_file=way.ca_file,
+        log_in=log_in,
     )
 
 

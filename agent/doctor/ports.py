@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from agent import host
 from agent.doctor.finding import Finding, Machine, Result, Unseen
@@ -17,7 +16,7 @@ def metrics(settings: Settings, machine: Machine) -> Iterator[Result]:
     for holder in host.listeners(port) if port else ():
         if holder.pid is None:
             yield Unseen(about, "only root sees which process listens there")
-        elif not _holds(machine, holder.pid, settings.state_dir / LOCK):
+        elif holder.pid not in agents(settings, machine):
             yield Finding(
                 "metrics-port-taken",
                 about,
@@ -26,10 +25,17 @@ def metrics(settings: Settings, machine: Machine) -> Iterator[Result]:
             )
 
 
-def _holds(machine: Machine, pid: int, file: Path) -> bool:
-    """Whether a process has a file open."""
-    folder = machine.proc / str(pid) / "fd"
+def agents(settings: Settings, machine: Machine) -> frozenset[int]:
+    """Processes that have claimed this rig's state directory: its agent, if it runs."""
     try:
-        return any(link.resolve() == file.resolve() for link in folder.iterdir())
+        inode = (settings.state_dir / LOCK).stat().st_ino
+        lines = (machine.proc / "locks").read_text(encoding="ascii").splitlines()
     except OSError:
-        return False
+        return frozenset()
+    return frozenset(pid for line in lines for pid in _holder(line.split(), inode))
+
+
+def _holder(words: list[str], inode: int) -> Iterator[int]:
+    """From a line such as `1: FLOCK ADVISORY WRITE 4711 08:01:1234 0 EOF`."""
+    if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
+        yield int(words[4])
