@@ -36,13 +36,14 @@ class Accounts:
 
 
 def _numbers(path: Path) -> dict[str, int]:
-    """From a file of `name:password:number:…` lines; none if it cannot be read."""
+    """From a file of `name:password:number:…` lines; only root if it cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return {}
+        return {"root": 0}
     entries = (line.split(":") for line in lines)
-    return {entry[0]: int(entry[2]) for entry in entries if len(entry) > 2 and entry[2].isdigit()}
+    numbers = {entry[0]: int(entry[2]) for entry in entries if entry[2:] and entry[2].isdigit()}
+    return {"root": 0} | numbers
 
 
 def _name(numbers: dict[str, int], number: int) -> str:

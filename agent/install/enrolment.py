@@ -26,6 +26,10 @@ def read(path: Path) -> dict[str, bytes]:
     Raises:
         ConfigError: It is no enrolment, or a file of it cannot be read.
     """
+    if not path.exists():
+        raise ConfigError(
+            f"{path}: no such file or folder; name what `rigshift-controller enroll` wrote"
+        )
     home = folder(path).absolute()
     described = configfile.load(home / NAME if path.is_dir() else path, Settings)
     link = described.link.zeromq or described.link.mqtt
@@ -54,7 +58,7 @@ def _rig(text: str, name: str) -> Rig:
     try:
         described = configfile.parse(text, Settings, name=name)
     except ConfigError as error:
-        return Rig(unusable=str(error))
+        return Rig(units=None, unusable=str(error))
     units = tuple(w.unit for group in described.groups for w in group.workloads if w.unit)
     return Rig(units=units, unusable=_unusable(described))
 

@@ -38,8 +38,8 @@ _NO_UNITS = "var RIGSHIFT_UNITS = [];"
 class Rig:
     """What the rig's file, installed or about to be, says of the machine."""
 
-    units: tuple[str, ...] = ()
-    """Units that it names as workloads."""
+    units: tuple[str, ...] | None = ()
+    """Units that it names as workloads; ``None``: it cannot be read."""
     unusable: str = ""
     """Why no agent can run with it; empty when one can."""
     edited: tuple[str, ...] = ()
@@ -87,9 +87,6 @@ def services(shipped: Mapping[str, bytes]) -> tuple[str, ...]:
 
 def wanted(facts: Facts) -> dict[str, Entry]:
     """What shall stand on a rig apart from its configuration, parents first."""
-    rules = facts.shipped["polkit/50-rigshift.rules"].decode()
-    own = [unit for unit in facts.rig.units if not _TEMPLATE.fullmatch(unit)]
-    named = f"var RIGSHIFT_UNITS = {json.dumps(sorted(own))};" if own else _NO_UNITS
     return {
         SYSUSERS: File(facts.shipped["sysusers/rigshift.conf"]),
         CONFIG_DIR: Folder(),
@@ -98,8 +95,18 @@ def wanted(facts: Facts) -> dict[str, Entry]:
             f"{UNITS_DIR}/{name}": File(text.replace(PROGRAM.encode(), facts.program.encode()))
             for name, text in sorted(units(facts.shipped).items())
         },
-        POLKIT: File(rules.replace(_NO_UNITS, named).encode()),
+        POLKIT: _rules(facts),
     }
+
+
+def _rules(facts: Facts) -> Entry:
+    """The polkit rule for the units of the rig's file; who cannot read that takes no right away."""
+    if facts.rig.units is None and POLKIT in facts.found:
+        return facts.found[POLKIT]
+    rules = facts.shipped["polkit/50-rigshift.rules"].decode()
+    own = sorted(unit for unit in facts.rig.units or () if not _TEMPLATE.fullmatch(unit))
+    named = f"var RIGSHIFT_UNITS = {json.dumps(own)};" if own else _NO_UNITS
+    return File(rules.replace(_NO_UNITS, named).encode())
 
 
 def configuration(enrolment: Mapping[str, bytes]) -> dict[str, Entry]:

@@ -105,17 +105,24 @@ def _kept(facts: Facts, path: str, entry: File) -> str:
 
 def _services(facts: Facts, changed: set[str]) -> Iterator[Step]:
     names = services(facts.shipped)
-    if facts.root:
-        asleep = tuple(name for name in names if name not in facts.enabled)
-        if asleep:
-            yield Run(("systemctl", f"--root={facts.root}", "enable", *asleep))
-        return
-    if changed:
+    if changed and not facts.root:
         yield Run(("systemctl", "daemon-reload"))
     if facts.rig.unusable:
-        yield Note("next", f"the agent is not started: {facts.rig.unusable}")
-        yield Note("next", f"edit {CONFIG}, then run `rigshift-agent install` again")
-        return
+        yield Note("next", f"the agent is not started yet: {facts.rig.unusable}")
+        yield Note("next", f"edit {facts.root}{CONFIG}, then run `rigshift-agent install` again")
+    elif facts.root:
+        yield from _enabled_in_tree(facts, names)
+    else:
+        yield from _started(facts, names, changed)
+
+
+def _enabled_in_tree(facts: Facts, names: tuple[str, ...]) -> Iterator[Step]:
+    asleep = tuple(name for name in names if name not in facts.enabled)
+    if asleep:
+        yield Run(("systemctl", f"--root={facts.root}", "enable", *asleep))
+
+
+def _started(facts: Facts, names: tuple[str, ...], changed: set[str]) -> Iterator[Step]:
     asleep = tuple(n for n in names if n not in facts.enabled or n not in facts.active)
     if asleep:
         yield Run(("systemctl", "enable", "--now", *asleep))
