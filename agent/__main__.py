@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from agent import service, settings
-from agent.cli import doctor, install
 from agent.journal import FileJournal
 from agent.metrics import MetricsError
 from agent.telemetry import sample_once
@@ -74,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     log.set_defaults(verb=_logs)
     examine = verbs.add_parser("doctor", parents=[common, config], help="what is wrong here")
     examine.add_argument("--json", action="store_true")
-    examine.set_defaults(verb=doctor.doctor)
+    examine.set_defaults(verb=_doctor)
     _add_installation(verbs, common)
     return parser
 
@@ -89,11 +88,11 @@ def _add_installation(
     put.add_argument(
         "--enrolment", type=Path, help="what `rigshift-controller enroll` wrote for this rig"
     )
-    put.set_defaults(verb=install.install)
+    put.set_defaults(verb=_install)
     take = verbs.add_parser("uninstall", parents=[common, place], help="take the service off")
     take.add_argument("--purge", action="store_true", help="configuration and state, too")
     take.add_argument("--stop-workloads", action="store_true", help="end what runs, too")
-    take.set_defaults(verb=install.uninstall)
+    take.set_defaults(verb=_uninstall)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -142,6 +141,27 @@ def _logs(options: argparse.Namespace) -> int:
         os.execvp(command[0], command)  # noqa: S606 - no shell is the point
     except OSError as error:
         raise ConfigError(f"{command[0]}: {error.strerror}") from error
+
+
+# What a person asks for now and then is loaded then: the service's start must not wait for it.
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from agent.cli import doctor  # noqa: PLC0415
+
+    return doctor.doctor(options)
+
+
+def _install(options: argparse.Namespace) -> int:
+    from agent.cli import install  # noqa: PLC0415
+
+    return install.install(options)
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from agent.cli import install  # noqa: PLC0415
+
+    return install.uninstall(options)
 
 
 def _telemetry(options: argparse.Namespace) -> int:
