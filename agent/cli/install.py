@@ -20,6 +20,11 @@ from wire.configfile import ConfigError
 
 OK, FAILED = 0, 1
 
+AFTER_FAILURE = (
+    "what was done stays done; mend the cause, which `rigshift-agent doctor` may know, "
+    "and run this again"
+)
+
 
 def install(options: Namespace) -> int:
     """Put the agent onto this machine. Raises `ConfigError`."""
@@ -77,7 +82,7 @@ def _do(
             try:
                 carry_out(step, facts.root, stop)
             except StepError as error:
-                print(f"rigshift-agent: {error}", file=sys.stderr)
+                print(f"rigshift-agent: {error}\n{AFTER_FAILURE}", file=sys.stderr)
                 return FAILED
     count = changes(steps)
     done = "dry run, nothing was done" if dry_run else "done"
