@@ -29,7 +29,7 @@ async def examine(config: Path, machine: Machine, now: clock.Reading) -> Examina
     rig = _load(config, results)
     results += driver.check(rig, machine)
     results += clock.check(now, (config, clock.program()))
-    results += [result async for result in units.service()]
+    results += [result async for result in units.service(rig)]
     if rig is not None:
         results += rights.check(rig, config, machine)
         results += disk.check(rig.state_dir)

@@ -71,6 +71,22 @@ def test_the_doctor_asks_polkit_for_every_unit(rig: RigMachine) -> None:
     assert rule.read_text() == whole
 
 
+def test_the_doctor_sees_what_the_agents_unit_may_not_write_and_what_is_no_unit(
+    rig: RigMachine,
+) -> None:
+    config = rig.machine.tree / "etc/rigshift/agent.yaml"
+    before = config.read_text()
+    edited = before.replace("state_dir: /var/lib/rigshift", "state_dir: /srv/rigshift")
+    try:
+        config.write_text(edited.replace("unit: calm.service", "unit: absent.service"))
+        found = json.loads(rig.agent("doctor", "--json", check=False))["findings"]
+    finally:
+        config.write_text(before)
+    told = {(each["name"], each["about"], each["wrong"]) for each in found}
+    assert ("state-denied", "/srv/rigshift", "rigshift-agent.service may not write there") in told
+    assert ("unit-unfit", "g1.calm", "unit absent.service is not-found") in told
+
+
 def test_what_the_farm_edited_is_kept(rig: RigMachine) -> None:
     config = rig.machine.tree / "etc/rigshift/agent.yaml"
     before = config.read_text()
