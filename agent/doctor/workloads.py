@@ -16,16 +16,17 @@ from agent.settings import Settings
 
 
 async def check(settings: Settings) -> AsyncIterator[Result]:
-    """Every workload of every group."""
+    """Every workload that runs on this machine; a marketplace's is the marketplace's."""
     with closing(Launchers(settings.state_dir)) as launchers:
         for group in settings.groups:
-            for workload in group.workloads:
+            launched = tuple(w for w in group.workloads if w.command or w.unit)
+            for workload in launched:
                 problem = await _unfit(launchers, workload)
                 if problem is not None:
                     yield problem
                 if (finding := _api(workload)) is not None:
                     yield finding
-            for result in _ports(await _at_rest(launchers, group.workloads)):
+            for result in _ports(await _at_rest(launchers, launched)):
                 yield result
 
 

@@ -15,11 +15,17 @@ from agent.install.steps import Entry, File, Folder
 USER = "rigshift"
 """The agent's user; deploy/sysusers makes it."""
 
-PROGRAM = "/opt/rigshift/bin/rigshift-agent"
-"""What the shipped units start."""
+PROGRAMS_DIR = "/opt/rigshift/bin"
+"""Where the shipped units find their programs."""
+
+PROGRAM = f"{PROGRAMS_DIR}/rigshift-agent"
+"""What the agent's unit starts."""
 
 CONFIG_DIR = "/etc/rigshift"
 CONFIG = f"{CONFIG_DIR}/agent.yaml"
+PROFILES = "profiles.yaml"
+"""Name of the GPU profiles' file; root trusts it only if it is root's."""
+
 STATE_DIR = "/var/lib/rigshift"
 WORKLOADS_STATE_DIR = "/var/lib/rigshift-workloads"
 UNITS_DIR = "/etc/systemd/system"
@@ -29,6 +35,9 @@ POLKIT = f"{POLKIT_DIR}/50-rigshift.rules"
 
 CONTROLLER_UNIT = "rigshift-controller.service"
 """Shipped, but not for rigs; where it is installed, the user is shared."""
+
+HELPER_UNITS = "rigshift-gpu-helper."
+"""Begin of the names of units that only a rig whose GPUs are tuned gets: they are root's."""
 
 _TEMPLATE = re.compile(r"rigshift-workload@[A-Za-z0-9_-]+\.service")
 _NO_UNITS = "var RIGSHIFT_UNITS = [];"
@@ -40,6 +49,8 @@ class Rig:
 
     units: tuple[str, ...] | None = ()
     """Units that it names as workloads; ``None``: it cannot be read."""
+    helped: bool = False
+    """Whether the root helper sets its GPU profiles."""
     unusable: str = ""
     """Why no agent can run with it; empty when one can."""
     edited: tuple[str, ...] = ()
@@ -81,19 +92,26 @@ def units(shipped: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def services(shipped: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Those of them that are to be enabled: they say when they want to be started."""
+    """Those of them that can be enabled: they say when they want to be started."""
     return tuple(sorted(name for name, text in units(shipped).items() if b"\n[Install]" in text))
+
+
+def needed(facts: Facts, unit: str) -> bool:
+    """Whether this rig needs the shipped unit."""
+    return facts.rig.helped or not unit.startswith(HELPER_UNITS)
 
 
 def wanted(facts: Facts) -> dict[str, Entry]:
     """What shall stand on a rig apart from its configuration, parents first."""
+    programs = facts.program.rpartition("/")[0]
     return {
         SYSUSERS: File(facts.shipped["sysusers/rigshift.conf"]),
         CONFIG_DIR: Folder(),
         f"{CONFIG_DIR}/workloads": Folder(),
         **{
-            f"{UNITS_DIR}/{name}": File(text.replace(PROGRAM.encode(), facts.program.encode()))
+            f"{UNITS_DIR}/{name}": File(text.replace(PROGRAMS_DIR.encode(), programs.encode()))
             for name, text in sorted(units(facts.shipped).items())
+            if needed(facts, name)
         },
         POLKIT: _rules(facts),
     }
@@ -118,7 +136,7 @@ def configuration(enrolment: Mapping[str, bytes]) -> dict[str, Entry]:
     for name, content in sorted(enrolment.items()):
         if name == "agent.yaml":
             entry = File(content, 0o640, group=USER)
-        elif name.endswith(".pem"):
+        elif name == PROFILES or name.endswith(".pem"):
             entry = File(content)
         else:
             entry = File(content, 0o600, USER, USER)

@@ -35,7 +35,7 @@ def look(root: str, enrolled: Path | None) -> Facts:
         enrolment=files,
         enrolled_at=str(enrolment.folder(enrolled)) if enrolled else "",
         users=frozenset(accounts.users()),
-        rig=enrolment.rig(root, files),
+        rig=enrolment.rig(root, files, enrolment.folder(enrolled) if enrolled else None),
     )
     names = facts.services(seen.shipped)
     tree = (f"--root={root}",) if root else ()
@@ -67,6 +67,7 @@ def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
 def _found(seen: Facts, accounts: Accounts) -> Mapping[str, Entry]:
     paths = {
         *facts.wanted(seen),
+        *(f"{facts.UNITS_DIR}/{name}" for name in facts.units(seen.shipped)),
         *facts.configuration(seen.enrolment),
         facts.CONFIG,
         facts.POLKIT_DIR,

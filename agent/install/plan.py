@@ -11,6 +11,7 @@ from agent.install.facts import (
     UNITS_DIR,
     Facts,
     configuration,
+    needed,
     services,
     wanted,
 )
@@ -104,7 +105,7 @@ def _kept(facts: Facts, path: str, entry: File) -> str:
 
 
 def _services(facts: Facts, changed: set[str]) -> Iterator[Step]:
-    names = services(facts.shipped)
+    names = tuple(name for name in services(facts.shipped) if needed(facts, name))
     if changed and not facts.root:
         yield Run(("systemctl", "daemon-reload"))
     if facts.rig.unusable:

@@ -25,6 +25,8 @@ async def _alive(rig: Settings) -> tuple[str, ...]:
     found = []
     with closing(Launchers(rig.state_dir)) as launchers:
         for workload in (w for group in rig.groups for w in group.workloads):
+            if not (workload.command or workload.unit):
+                continue  # On a marketplace, say: nothing that this machine could stop.
             try:
                 runs = await launchers.alive(workload)
             except DriverError:

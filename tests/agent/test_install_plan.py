@@ -138,6 +138,21 @@ def test_an_agent_that_was_stopped_or_is_not_enabled_is_started() -> None:
         assert commands(plan.plan(changed)) == [f"systemctl enable --now {UNIT}"]
 
 
+def test_only_a_rig_whose_gpus_are_tuned_gets_the_root_helper() -> None:
+    assert [path for path in put(plan.plan(BARE)) if "helper" in path] == []
+    steps = plan.plan(replace(BARE, rig=replace(BARE.rig, helped=True)))
+    helper = put(steps)[f"{UNITS_DIR}/rigshift-gpu-helper.service"]
+    assert isinstance(helper, File)
+    assert b"ExecStart=/opt/rigshift/bin/rigshift-gpu-helper " in helper.content
+    assert commands(steps)[-1] == f"systemctl enable --now {UNIT} rigshift-gpu-helper.socket"
+
+
+def test_profiles_are_roots() -> None:
+    facts = replace(BARE, enrolment={**ENROLMENT, "profiles.yaml": b"profiles: {}"})
+    entry = put(plan.plan(facts))["/etc/rigshift/profiles.yaml"]
+    assert (entry.owner, entry.group, entry.mode) == ("root", "root", 0o644)
+
+
 def test_units_find_the_program_where_it_is() -> None:
     program = "/srv/rigshift/bin/rigshift-agent"
     unit = put(plan.plan(replace(BARE, program=program)))[f"{UNITS_DIR}/{UNIT}"]

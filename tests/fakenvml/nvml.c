@@ -167,8 +167,6 @@ int nvmlDeviceGetCurrPcieLinkWidth(Gpu *gpu, unsigned *out) { READ(gpu, "pcie_wi
 int nvmlDeviceGetPcieReplayCounter(Gpu *gpu, unsigned *out) { READ(gpu, "pcie_replays", 5); }
 int nvmlDeviceGetNumFans(Gpu *gpu, unsigned *out) { READ(gpu, "fans", 2); }
 
-int nvmlDeviceGetPersistenceMode(Gpu *gpu, unsigned *out) { READ(gpu, "persistence", 1); }
-
 int nvmlDeviceGetFanSpeed_v2(Gpu *gpu, unsigned fan, unsigned *out) { READ(gpu, "fan", 60 + fan); }
 
 static word locked(const char *key, int gpu, word clock);

@@ -31,7 +31,9 @@ def test_every_step_was_shown(rig: RigMachine) -> None:
     assert "create  /etc/systemd/system/rigshift-agent.service  root:root 0644" in lines
     assert "create  /etc/rigshift/agent.yaml  root:rigshift 0640" in lines
     assert "create  /etc/rigshift/curve.key  rigshift:rigshift 0600" in lines
-    assert "run     systemctl enable --now rigshift-agent.service" in lines
+    assert "create  /etc/rigshift/profiles.yaml  root:root 0644" in lines
+    services = "rigshift-agent.service rigshift-gpu-helper.socket"
+    assert f"run     systemctl enable --now {services}" in lines
     assert lines[-1].startswith("done: ")
 
 
@@ -117,6 +119,7 @@ def test_it_leaves_nothing_but_configuration_and_state(rig: RigMachine) -> None:
     assert rig.machine.show(AGENT, "LoadState") == "not-found"
     assert {path for path in standing(rig) if path.endswith((".rules", ".conf"))} == {
         "etc/systemd/system/rigshift-agent.service.d/test.conf",
+        "etc/systemd/system/rigshift-gpu-helper.service.d/test.conf",
         "etc/systemd/system/rigshift-workload@llama.service.d/gpu.conf",
     } & whole
     assert "etc/rigshift/agent.yaml" in standing(rig)
