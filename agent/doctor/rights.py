@@ -46,9 +46,11 @@ def _looked(
 def secrets(settings: Settings) -> tuple[Path, ...]:
     """Files that only the agent's user may read."""
     zeromq, mqtt = settings.link.zeromq, settings.link.mqtt
-    if zeromq is not None:
-        return (zeromq.secret_key_file,)
-    return (mqtt.password_file,) if mqtt is not None and mqtt.password_file else ()
+    key = zeromq.secret_key_file if zeromq is not None else None
+    password = mqtt.password_file if mqtt is not None else None
+    markets = (w.market for group in settings.groups for w in group.workloads if w.market)
+    tokens = {Path(market.token_file) for market in markets if market.token_file}
+    return tuple(path for path in (key, password, *sorted(tokens)) if path is not None)
 
 
 def _config(path: Path, person: Person) -> Iterator[Finding]:

@@ -141,6 +141,22 @@ def test_each_fault_is_found_by_name_and_nothing_else(rig: HealthyRig, fault: st
     assert all(finding.about and finding.wrong and finding.mend for finding in found.findings)
 
 
+def test_what_does_not_run_here_needs_no_program(rig: HealthyRig) -> None:
+    rig.write({"driver": "hiveos", "command": [], "stats_script": "/hive/miners/trex/h-stats.sh"})
+    assert names(examined(rig)) == []
+
+
+def test_a_marketplaces_token_is_a_secret_too(rig: HealthyRig) -> None:
+    token = rig.folder / "vast.key"
+    token.write_text("token")
+    token.chmod(0o666)
+    market = {"machine": "4242", "token_file": str(token), "listing": {"price_gpu": 0.35}}
+    vast = {"kind": "inference", "driver": "vast", "command": [], "api_url": "", "market": market}
+    rig.write(vast)
+    (finding,) = examined(rig).findings
+    assert (finding.name, finding.about) == ("secret-exposed", str(token))
+
+
 def test_a_missing_secret_is_found_once(rig: HealthyRig) -> None:
     rig.key_file.unlink()
     found = examined(rig)
