@@ -10,33 +10,38 @@ from agent import host
 from agent.core.workload import Workload
 from agent.doctor.finding import Finding, Result
 from agent.drivers.http import Endpoint
-from agent.drivers.launchers import Launchers
+from agent.drivers.launchers import Launchers, launched
 from agent.ports import DriverError
 from agent.settings import Settings
 
 
 async def check(settings: Settings) -> AsyncIterator[Result]:
     """Every workload that runs on this machine; a marketplace's is the marketplace's."""
-    with closing(Launchers(settings.state_dir)) as launchers:
+    with closing(Launchers(settings.state_dir, settings.engine)) as launchers:
         for group in settings.groups:
-            launched = tuple(w for w in group.workloads if w.command or w.unit)
-            for workload in launched:
+            here = tuple(w for w in group.workloads if launched(w))
+            for workload in here:
                 problem = await _unfit(launchers, workload)
                 if problem is not None:
                     yield problem
                 if (finding := _api(workload)) is not None:
                     yield finding
-            for result in _ports(await _at_rest(launchers, launched)):
+            for result in _ports(await _at_rest(launchers, here)):
                 yield result
 
 
 async def _unfit(launchers: Launchers, workload: Workload) -> Finding | None:
+    name, otherwise = "program-missing", "install it, or mend `command`"
+    if workload.unit:
+        name, otherwise = "unit-unfit", "mend the unit, or name another"
+    if workload.container:
+        name, otherwise = "engine-silent", "start Docker or Podman, and let the agent's user in"
     try:
-        await launchers.prepare(workload)
+        # Preparing a container fetches its image; whether the engine answers is what can be asked.
+        await (launchers.alive if workload.container else launchers.prepare)(workload)
     except DriverError as error:
         wrong, _, mend = str(error).removeprefix(f"{workload.key}: ").partition("; ")
-        name = "unit-unfit" if workload.unit else "program-missing"
-        return Finding(name, workload.key, wrong, mend or "install it, or mend `command`")
+        return Finding(name, workload.key, wrong, mend or otherwise)
     return None
 
 

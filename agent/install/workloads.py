@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 
-from agent.drivers.launchers import Launchers
+from agent.drivers.launchers import Launchers, launched
 from agent.install.carry_out import StepError
 from agent.ports import DriverError
 from agent.settings import Settings
@@ -23,10 +23,8 @@ def stop(rig: Settings, key: str) -> None:
 
 async def _alive(rig: Settings) -> tuple[str, ...]:
     found = []
-    with closing(Launchers(rig.state_dir)) as launchers:
-        for workload in (w for group in rig.groups for w in group.workloads):
-            if not (workload.command or workload.unit):
-                continue  # On a marketplace, say: nothing that this machine could stop.
+    with closing(Launchers(rig.state_dir, rig.engine)) as launchers:
+        for workload in (w for g in rig.groups for w in g.workloads if launched(w)):
             try:
                 runs = await launchers.alive(workload)
             except DriverError:
@@ -39,7 +37,7 @@ async def _alive(rig: Settings) -> tuple[str, ...]:
 async def _stop(rig: Settings, key: str) -> None:
     group, _, name = key.partition(".")
     workload = rig.workload(group, name)
-    with closing(Launchers(rig.state_dir)) as launchers:
+    with closing(Launchers(rig.state_dir, rig.engine)) as launchers:
         try:
             await launchers.stop(workload, workload.deadlines.stop_s)
         except DriverError as error:

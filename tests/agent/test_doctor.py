@@ -146,6 +146,12 @@ def test_what_does_not_run_here_needs_no_program(rig: HealthyRig) -> None:
     assert names(examined(rig)) == []
 
 
+def test_an_engine_that_does_not_answer_is_found(rig: HealthyRig) -> None:
+    container = {"image": "example.org/miner:1"}
+    rig.write({"command": [], "container": container}, engine={"socket": str(rig.folder / "no")})
+    assert names(examined(rig)) == ["engine-silent"]
+
+
 def test_a_marketplaces_token_is_a_secret_too(rig: HealthyRig) -> None:
     token = rig.folder / "vast.key"
     token.write_text("token")
