@@ -1,4 +1,4 @@
-"""`rigshift-agent`: run, check-config, status, telemetry, logs.
+"""`rigshift-agent`: run, check-config, status, telemetry, logs, doctor, install, uninstall.
 
 Exit codes: 0 ok, 1 failed, 2 bad input.
 """
@@ -71,7 +71,28 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("--lines", type=int, default=50, help="the newest so many (50)")
     log.add_argument("--follow", action="store_true", help="go on with what is written next")
     log.set_defaults(verb=_logs)
+    examine = verbs.add_parser("doctor", parents=[common, config], help="what is wrong here")
+    examine.add_argument("--json", action="store_true")
+    examine.set_defaults(verb=_doctor)
+    _add_installation(verbs, common)
     return parser
+
+
+def _add_installation(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--dry-run", action="store_true", help="show the steps, do nothing")
+    place.add_argument("--root", type=Path, help="tree of another machine; this one: none")
+    put = verbs.add_parser("install", parents=[common, place], help="make it a service here")
+    put.add_argument(
+        "--enrolment", type=Path, help="what `rigshift-controller enroll` wrote for this rig"
+    )
+    put.set_defaults(verb=_install)
+    take = verbs.add_parser("uninstall", parents=[common, place], help="take the service off")
+    take.add_argument("--purge", action="store_true", help="configuration and state, too")
+    take.add_argument("--stop-workloads", action="store_true", help="end what runs, too")
+    take.set_defaults(verb=_uninstall)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -120,6 +141,27 @@ def _logs(options: argparse.Namespace) -> int:
         os.execvp(command[0], command)  # noqa: S606 - no shell is the point
     except OSError as error:
         raise ConfigError(f"{command[0]}: {error.strerror}") from error
+
+
+# What a person asks for now and then is loaded then: the service's start must not wait for it.
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from agent.cli import doctor  # noqa: PLC0415
+
+    return doctor.doctor(options)
+
+
+def _install(options: argparse.Namespace) -> int:
+    from agent.cli import install  # noqa: PLC0415
+
+    return install.install(options)
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from agent.cli import install  # noqa: PLC0415
+
+    return install.uninstall(options)
 
 
 def _telemetry(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.settings import Settings
 from agent.uplink import Identity
-from wire import codec, messages, mqtt, zeromq
+from wire import codec, messages
 from wire.configfile import ConfigError
 from wire.transport import AgentLink
 
@@ -17,7 +17,10 @@ from wire.transport import AgentLink
 @asynccontextmanager
 async def connected(settings: Settings, who: Identity) -> AsyncIterator[AgentLink]:
     """The link while the block runs. Raises `ConfigError` and `LinkError`."""
+    # A rig has one transport; loading the other's library would hold up every start.
     if settings.link.zeromq is not None:
+        from wire import zeromq  # noqa: PLC0415
+
         way = settings.link.zeromq
         link = await zeromq.open_agent(
             endpoint=way.endpoint,
@@ -25,6 +28,8 @@ async def connected(settings: Settings, who: Identity) -> AsyncIterator[AgentLin
             secret_key=_secret(way.secret_key_file),
         )
     else:
+        from wire import mqtt  # noqa: PLC0415
+
         assert settings.link.mqtt is not None
         broker = settings.link.mqtt
         gone = messages.Up(settings.rig, who.boot_id, who.run_id, who.clock(), messages.Gone())

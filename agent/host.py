@@ -14,6 +14,39 @@ from wire.model import HostReading
 T = TypeVar("T")
 
 
+class Listener(NamedTuple):
+    """A process that takes connections."""
+
+    pid: int | None
+    """``None``: another user's, and this process may not see whose."""
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})" if self.pid else "another user's process"
+
+
+def listeners(port: int) -> tuple[Listener, ...]:
+    """Who listens on a TCP port of this machine; nobody when that cannot be told."""
+    try:
+        pids = {
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == port
+        }
+    except (psutil.Error, OSError):
+        return ()
+    return tuple(Listener(pid, _name(pid)) for pid in sorted(pids, key=lambda pid: pid or 0))
+
+
+def _name(pid: int | None) -> str:
+    try:
+        return "" if pid is None else psutil.Process(pid).name()
+    except psutil.Error:
+        return "a process"
+
+
 def boot_time_s() -> float:
     """The rig clock: seconds since the machine booted, suspend included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

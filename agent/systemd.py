@@ -20,6 +20,9 @@ from wire.model import OFF, Phase
 LOOK_INTERVAL_S = 1.0
 """Between two looks at the groups; shorter when the watchdog is."""
 
+START_LOOK_INTERVAL_S = 0.05
+"""Until every group has resumed: whoever starts the unit waits for the word."""
+
 LOOKS_PER_WATCHDOG = 4
 """A look may come late on a loaded machine, and two in a row must agree that a group is stuck."""
 
@@ -75,7 +78,7 @@ class Supervision:
             lines = list(self.look())
             if lines:
                 self._manager.tell(*lines)
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(pause_s if self._ready else START_LOOK_INTERVAL_S)
 
     def look(self) -> Iterator[str]:
         """What there is to tell after one look at every group."""

@@ -20,11 +20,11 @@ from wire.configfile import ConfigError
 HINT = """\
 # Configuration of rig {rig}, made by `rigshift-controller enroll`.
 #
-# 1. Copy this folder to the rig, readable by the agent's user only.
+# 1. Copy this folder to the rig, readable by root only.
 # 2. List under `groups` the GPUs that are switched together and all that may ever run on them;
 #    `rigshift-agent telemetry --once` shows the UUIDs. An example stands at the end.
-# 3. rigshift-agent check-config --config agent.yaml
-# 4. rigshift-agent run --config agent.yaml
+# 3. As root: rigshift-agent install --enrolment FOLDER
+# 4. rigshift-agent doctor
 """
 
 EXAMPLE = """

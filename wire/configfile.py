@@ -58,10 +58,7 @@ def parse(text: str, kind: type[T], *, name: str, base: Path | None = None) -> T
         ConfigError: It is no YAML, or does not fit `kind`.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-        if root is not None:
-            _refuse_duplicates(root, name)
+        root, data = _documented(text, name)
     except (yaml.YAMLError, ValueError) as error:
         # A date such as 2026-02-30 gives a plain `ValueError`.
         raise ConfigError(f"{name}: not valid YAML: {error}") from error
@@ -103,6 +100,19 @@ def _decode(base: Path, kind: type, value: object) -> object:
     return base / value
 
 
+def _documented(text: str, name: str) -> tuple[yaml.Node | None, object]:
+    """The document as nodes, which know their lines, and as values; parsed once, for it is slow."""
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, None
+        _refuse_duplicates(root, name)
+        return root, loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
@@ -122,10 +132,10 @@ def _refuse_duplicates(node: yaml.Node, name: str) -> None:
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            if key.value in seen:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 line = key.start_mark.line + 1
                 raise ConfigError(f"{name}:{line}: key `{key.value}` stands twice; keep one")
-            seen.add(key.value)
+            seen.add(str(key.value))
             _refuse_duplicates(value, name)
 
 

@@ -8,6 +8,7 @@ network stands for every transport.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 FRAME_BYTES_MAX = 256 * 1024
@@ -20,6 +21,25 @@ class LinkError(Exception):
     A connection that is down is not an error: a link reconnects by itself and drops frames
     meanwhile.
     """
+
+
+class Reach(Enum):
+    """How far an attempt to reach the other end came."""
+
+    ACCEPTED = "accepted"
+    ANSWERED = "answered"
+    """Something is there; whether it lets this rig in was not asked."""
+    REFUSED = "refused"
+    """Something answers, and does not let this key or password in."""
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An attempt to reach the other end."""
+
+    reach: Reach
+    detail: str = ""
 
 
 class AgentLink(Protocol):

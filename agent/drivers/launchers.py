@@ -16,6 +16,11 @@ from agent.ports import Launcher
 from agent.settings import EngineSettings
 
 
+def launched(workload: Workload) -> bool:
+    """Whether a launcher runs it on this machine; a marketplace's, say, is not."""
+    return bool(workload.command or workload.unit or workload.container)
+
+
 class Launchers:
     """One launcher that hands each workload to its own kind of launcher."""
 

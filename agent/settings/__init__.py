@@ -27,16 +27,25 @@ __all__ = [
     "Tuning",
     "ZeroMqSettings",
     "load",
+    "require",
 ]
 
 
 def load(path: Path) -> Settings:
     """Read, validate and cross-check a rig's file. Raises `ConfigError`."""
     settings = _with_groups(configfile.load(path, Settings))
+    try:
+        require(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return settings
+
+
+def require(settings: Settings) -> None:
+    """Cross-check what was read. Raises `ConfigError`."""
     problem = next(problems(settings), None) or next(profile_problems(settings), None)
     if problem is not None:
-        raise ConfigError(f"{path}: {problem}")
-    return settings
+        raise ConfigError(problem)
 
 
 def _with_groups(settings: Settings) -> Settings:

@@ -17,8 +17,9 @@ from structlog.testing import capture_logs
 from tests.parts import mosquitto
 from tests.parts.links import WILL, MqttGround, down, meet, repeating, run, up
 from tests.parts.mosquitto import Mosquitto
+from tests.parts.programs import free_port
 from wire import mqtt
-from wire.transport import LinkError, Received
+from wire.transport import LinkError, Reach, Received
 
 AGENT_PROCESS = """
 import asyncio, pathlib, sys
@@ -259,5 +260,27 @@ def test_a_rig_that_is_no_topic_level_is_an_error(rig: str) -> None:
                 ca_file=None,
                 will=WILL,
             )
+
+    run(scenario())
+
+
+def test_an_attempt_tells_how_far_a_rig_gets(broker: Mosquitto, rigs: tuple[str, str]) -> None:
+    rig, _ = rigs
+
+    async def scenario() -> None:
+        async def reach(url: str, password: str, *, log_in: bool = True) -> Reach:
+            ca_file = broker.ca_file
+            found = await mqtt.contact(
+                url=url, username=rig, password=password, ca_file=ca_file, log_in=log_in
+            )
+            return found.reach
+
+        own = broker.passwords[rig]
+        assert await reach(broker.url, own) is Reach.ACCEPTED
+        assert await reach(broker.url, "wrong") is Reach.REFUSED
+        assert await reach(broker.url, "wrong", log_in=False) is Reach.ANSWERED
+        for log_in in (True, False):
+            nobody = await reach(f"mqtts://127.0.0.1:{free_port()}", own, log_in=log_in)
+            assert nobody is Reach.UNREACHABLE
 
     run(scenario())

@@ -73,7 +73,7 @@ def install(tree: Path) -> None:
 
 def _source(folder: Path) -> Path:
     """A clean copy: building in the checkout would leave and take up what lies in `build/`."""
-    for name in ("agent", "controller", "wire"):
+    for name in ("agent", "controller", "deploy", "wire"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         if (ROOT / name).exists():

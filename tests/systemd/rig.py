@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import textwrap
 from collections.abc import AsyncIterator
@@ -24,10 +23,10 @@ from wire import zeromq
 from wire.model import Phase
 from wire.signing import Signer
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
 AGENT = "rigshift-agent.service"
 HELPER = "rigshift-gpu-helper"
 GPUS_DIR = "/var/lib/simulated-gpus"
+ENROLMENT = "/opt/rig1"
 
 WATCHDOG_S = 4
 
@@ -96,35 +95,28 @@ class RigMachine:
         self.machine = machine
         self._keys = Keys(zeromq.generate_keys(), zeromq.generate_keys(), Signer(os.urandom(32)))
         self._port = free_port()
+        self.installed = ""
+        """What the first installation said."""
 
     def set_up(self) -> None:
-        """What docs/systemd.md tells to do by hand, and the workloads."""
-        etc, machine = self.machine.tree / "etc", self.machine
-        for unit in (DEPLOY / "systemd").iterdir():
-            shutil.copy(unit, etc / "systemd" / "system")
-        (etc / "sysusers.d").mkdir(exist_ok=True)
-        shutil.copy(DEPLOY / "sysusers" / "rigshift.conf", etc / "sysusers.d")
-        rules = (DEPLOY / "polkit" / "50-rigshift.rules").read_text()
-        own = '["my-miner.service", "stubborn.service", "calm.service", "quits.service"]'
-        assert "RIGSHIFT_UNITS = []" in rules
-        (etc / "polkit-1" / "rules.d" / "50-rigshift.rules").write_text(
-            rules.replace("RIGSHIFT_UNITS = []", f"RIGSHIFT_UNITS = {own}")
-        )
+        """The workloads, and then what docs/systemd.md tells to do."""
+        etc = self.machine.tree / "etc"
         for name, text in ((AGENT, DROP_IN), (f"{HELPER}.service", HELPER_DROP_IN)):
             drop_ins = etc / "systemd" / "system" / f"{name}.d"
             drop_ins.mkdir()
             (drop_ins / "test.conf").write_text(text)
+        gpus = self.machine.tree / GPUS_DIR.lstrip("/")
+        for folder in (gpus, gpus / "GPU-g0", gpus / "GPU-g1"):
+            folder.mkdir()
+            folder.chmod(0o777)
         self._write_workloads(etc)
-        self._write_config(etc / "rigshift")
-        machine.boot()
-        machine.run("systemd-sysusers")
-        machine.run("chown", "-R", "rigshift:rigshift", "/etc/rigshift")
-        machine.run("chown", "root:root", "/etc/rigshift/profiles.yaml")
-        gpus = [f"{GPUS_DIR}/GPU-{group}" for group in ("g0", "g1")]
-        machine.run("install", "-d", "-o", "rigshift-workload", GPUS_DIR, *gpus)
-        machine.run("systemctl", "restart", "polkit")
-        machine.run("systemctl", "enable", "--quiet", "--now", f"{HELPER}.socket")
-        machine.run("systemctl", "enable", "--quiet", AGENT)
+        self._write_enrolment(self.machine.tree / ENROLMENT.lstrip("/"))
+        self.machine.boot()
+        self.installed = self.agent("install", "--enrolment", ENROLMENT)
+
+    def agent(self, *arguments: str, check: bool = True) -> str:
+        """Run the agent's program as root, and give what it prints."""
+        return self.machine.run("/opt/rigshift/bin/rigshift-agent", *arguments, check=check)
 
     @asynccontextmanager
     async def controlled(self) -> AsyncIterator[Headquarters]:
@@ -204,8 +196,9 @@ class RigMachine:
         port = self._port + 1 + int(group[1])
         return f"{program} --port {port} --gpus GPU-{group} --simulated-dir {GPUS_DIR}"
 
-    def _write_config(self, folder: Path) -> None:
+    def _write_enrolment(self, folder: Path) -> None:
         keys = self._keys
+        folder.mkdir()
         key_file = folder / "curve.key"
         key_file.write_text(keys.rig.secret)
         key_file.chmod(0o600)
@@ -217,7 +210,7 @@ class RigMachine:
                 "zeromq": {
                     "endpoint": f"tcp://127.0.0.1:{self._port}",
                     "server_key": keys.controller.public,
-                    "secret_key_file": "/etc/rigshift/curve.key",
+                    "secret_key_file": "curve.key",
                 }
             },
             "gpu": {

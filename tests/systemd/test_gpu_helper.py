@@ -78,14 +78,16 @@ def test_answers_the_agents_group_and_root_only(rig: RigMachine) -> None:
 
 
 def test_a_profile_that_the_agents_user_wrote_does_not_count(rig: RigMachine) -> None:
-    # The folder is the agent's own: it can put another file there, but not one of root's.
-    forge = "cd /etc/rigshift && mv profiles.yaml kept && cp kept profiles.yaml"
+    forge = "cd /etc/rigshift && mv profiles.yaml kept; echo profiles: >> profiles.yaml"
     rights = ["setpriv", "--reuid=rigshift", "--regid=rigshift", "--clear-groups", "sh", "-c"]
-    rig.machine.run(*rights, forge)
+    rig.machine.run(*rights, forge, check=False)
+    assert ask(rig, "rigshift", "rigshift") == "250", "the installed folder is root's"
+    # Where somebody has given it away, the helper itself still looks.
+    rig.machine.run("chown", "rigshift:rigshift", "/etc/rigshift/profiles.yaml")
     try:
         assert "others could have written it" in ask(rig, "rigshift", "rigshift")
     finally:
-        rig.machine.run("mv", "/etc/rigshift/kept", "/etc/rigshift/profiles.yaml")
+        rig.machine.run("chown", "root:root", "/etc/rigshift/profiles.yaml")
     assert ask(rig, "rigshift", "rigshift") == "250"
 
 

@@ -5,6 +5,7 @@ access list to keep (docs/protocol.md). Sessions always start clean and nothing 
 the broker is away: orders are desired state, and the side that holds it sends it again.
 """
 
+from wire.mqtt.contact import contact
 from wire.mqtt.links import open_agent, open_fleet
 
-__all__ = ["open_agent", "open_fleet"]
+__all__ = ["contact", "open_agent", "open_fleet"]

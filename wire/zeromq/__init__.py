@@ -6,6 +6,7 @@ no rig can take over another's. Nothing here ever blocks the event loop.
 """
 
 from wire.zeromq.agent import open_agent
+from wire.zeromq.contact import contact
 from wire.zeromq.fleet import RigOf, ZeroMqFleetLink, open_fleet
 from wire.zeromq.keys import KeyPair, generate_keys, public_key
 
@@ -13,6 +14,7 @@ __all__ = [
     "KeyPair",
     "RigOf",
     "ZeroMqFleetLink",
+    "contact",
     "generate_keys",
     "open_agent",
     "open_fleet",

@@ -1,0 +1,1 @@
+"""Repeatable measurements; none of them is a test."""
