@@ -148,7 +148,7 @@ class InferenceBench(_ProgramBench):
     kind = Kind.INFERENCE
     short_name = "openai"
     module = "agent.demo.inference"
-    arguments = ("--model", "m", "--load-s", "0", "--tokens-per-s", "1000")
+    arguments: tuple[str, ...] = ("--model", "m", "--load-s", "0", "--tokens-per-s", "1000")
     readiness = Readiness(prompt="Say ready.", expect="ready")
 
 
