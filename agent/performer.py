@@ -193,7 +193,7 @@ class Performer:
         emit(Noted(ticket, text))
 
     async def _prepare(self, driver: Driver, workload: Workload) -> None:
-        await self._traffic.check(workload)
+        await self._traffic.prepare(workload, self._group.workloads)
         await driver.prepare(workload)
 
     async def _stop(self, *, urgent: bool) -> None:

@@ -7,6 +7,7 @@ It decides nothing: when to do which is the switch machine's word.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 from agent.core.workload import Workload
@@ -31,9 +32,21 @@ class Traffic:
     def __init__(self, router: Router) -> None:
         self._router = router
 
-    async def check(self, workload: Workload) -> None:
-        """Look whether its route can be used. Raises `RouteError`."""
+    async def prepare(self, workload: Workload, group: Iterable[Workload]) -> None:
+        """Look whether its route can be used, before anything is stopped for it.
+
+        It is closed for that, unless that would close the route of another workload of the group,
+        which may be at work.
+
+        Raises:
+            RouteError: It cannot be used.
+        """
         await self._router.check(workload)
+        if workload.route is None:
+            return
+        others = [other.route for other in group if other.name != workload.name]
+        if workload.route.close not in [other.close for other in others if other is not None]:
+            await self._router.close(workload)
 
     async def close(self, workload: Workload) -> None:
         """Close its route. Raises `RouteError`."""
@@ -49,7 +62,7 @@ class Traffic:
             await self._closed(workload)
         except RouteError as error:
             tell(f"{workload.name} still gets requests, closing its route is tried again: {error}")
-            await self._close_late(driver, workload)
+            await self._close_late(driver, workload, tell)
         await _drain(driver, workload)
 
     async def shut(self, workloads: Iterable[Workload]) -> None:
@@ -78,22 +91,23 @@ class Traffic:
         if workload.route is not None:
             await asyncio.sleep(workload.route.settle_s)
 
-    async def _close_late(self, driver: Driver, workload: Workload) -> None:
-        closing = asyncio.create_task(self._keep_closing(workload))
+    async def _close_late(self, driver: Driver, workload: Workload, tell: Tell) -> None:
+        closing = asyncio.create_task(self._keep_closing(workload, tell))
         try:
             await _drain(driver, workload)
             await closing
         finally:
             closing.cancel()
 
-    async def _keep_closing(self, workload: Workload) -> None:
-        while True:
+    async def _keep_closing(self, workload: Workload, tell: Tell) -> None:
+        closed = False
+        while not closed:
             await asyncio.sleep(CLOSE_RETRY_S)
-            try:
-                return await self._closed(workload)
-            except RouteError:
-                # It was told already; the deadline ends this.
-                continue
+            # What refuses was told already; the deadline ends this.
+            with contextlib.suppress(RouteError):
+                await self._closed(workload)
+                closed = True
+        tell(f"{workload.name} gets no more requests and finishes what it has begun")
 
     async def _shut(self, workload: Workload) -> None:
         if workload.route is None:

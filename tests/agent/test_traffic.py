@@ -131,7 +131,8 @@ def test_a_route_that_stays_open_is_told_and_ends_with_the_deadline() -> None:
 def test_a_route_that_is_closed_late_is_closed_all_the_same() -> None:
     bench, took_s = after(Drain(3, "llama"), close=2)
     assert isinstance(bench.said[0], Noted)
-    assert bench.said[1:] == [Succeeded(3)]
+    late = Noted(3, "llama gets no more requests and finishes what it has begun")
+    assert bench.said[1:] == [late, Succeeded(3)]
     assert bench.balancer.sends_to == set()
     assert took_s >= ROUTE.settle_s
 
@@ -170,10 +171,23 @@ def test_nothing_starts_that_gets_requests_already() -> None:
     assert bench.balancer.sends_to == set()
 
 
-def test_a_route_that_cannot_be_used_stops_nothing_that_works() -> None:
-    bench, _ = after(Prepare(4, "llama"), check=1)
-    assert bench.said == [Failed(4, "check is refused")]
-    assert bench.balancer.sends_to == {"llama"}, "and what runs goes on getting requests"
+@pytest.mark.parametrize("verb", ["check", "close"])
+def test_a_route_that_cannot_be_used_stops_nothing_that_works(verb: str) -> None:
+    bench, _ = after(Prepare(4, "llama"), workload("etc"), LLAMA, **{verb: 1})
+    assert bench.said == [Failed(4, f"{verb} is refused")]
+
+
+def test_a_route_is_tried_before_anything_is_stopped_for_it() -> None:
+    bench, _ = after(Prepare(4, "llama"), workload("etc"), LLAMA)
+    assert bench.said == [Succeeded(4)]
+    assert bench.balancer.told == ["check llama", "close llama"]
+
+
+def test_a_route_that_another_workload_has_too_is_left_as_it_is() -> None:
+    bench, _ = after(Prepare(4, "llama"), replace(LLAMA, name="old"), LLAMA)
+    assert bench.said == [Succeeded(4)]
+    assert bench.balancer.told == ["check llama"]
+    assert bench.balancer.sends_to == {"old"}, "it goes on getting requests"
 
 
 # Running.
