@@ -26,7 +26,9 @@ HOT_SAMPLES = 3
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
 
-ROUTES = {"chat": Route(close=Hook(remove="/up"), open=Hook(create="/up"), timeout_s=1, settle_s=1)}
+ROUTES = {
+    "chat": Route(close=Hook(remove="/up"), open=Hook(create="/up"), timeout_s=1, settle_s=0.1)
+}
 """By name; what the hooks do is `tests.sim.routes`' to say."""
 
 DEADLINES = Deadlines(prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=3, start_s=3, probe_s=9)

@@ -245,7 +245,8 @@ def _routed_unproven(swaps: Swaps) -> None:
     prove = Performer._prove
 
     async def early(self: Performer, driver: Driver, workload: Workload) -> None:
-        await self._traffic.let_in(driver, workload, lambda text: None)
+        with suppress(RouteError):
+            await self._traffic._router.open(workload)
         await prove(self, driver, workload)
 
     swaps.attribute(Performer, "_prove", early)
