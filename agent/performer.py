@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 
 from agent.core.model import (
     Bound,
@@ -15,6 +15,7 @@ from agent.core.model import (
     Exited,
     Failed,
     HeldOut,
+    Noted,
     Prepare,
     Probe,
     Start,
@@ -25,18 +26,21 @@ from agent.core.model import (
     Watch,
 )
 from agent.core.workload import NEUTRAL, Deadlines, Workload
+from agent.duty import on_duty
 from agent.ports import (
     Checker,
-    Drainable,
     Driver,
     DriverError,
     GpuProbe,
     Lockable,
+    RouteError,
+    Router,
     SelfStarting,
     TuneError,
     Tuner,
 )
 from agent.settings import GpuSettings, GroupSettings
+from agent.traffic import Traffic
 from wire.model import Kind
 
 LOOK_INTERVAL_S = 0.25
@@ -63,7 +67,7 @@ Emit = Callable[[Event], None]
 class Performer:
     """The hands of one GPU group."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a port that a group is worked through
         self,
         group: GroupSettings,
         gpu: GpuSettings,
@@ -71,6 +75,7 @@ class Performer:
         *,
         probe: GpuProbe,
         tuner: Tuner,
+        router: Router,
         rng: random.Random,
         checker: Checker | None = None,
     ) -> None:
@@ -80,7 +85,10 @@ class Performer:
         self._probe = probe
         self._tuner = tuner
         self._checker = checker
+        self._traffic = Traffic(router)
         self._rng = rng
+        self._seen = ""
+        """What the present effect saw last, in case that its deadline ends it."""
         self._workloads = {workload.name: workload for workload in group.workloads}
 
     async def alive(self) -> frozenset[str]:
@@ -121,33 +129,34 @@ class Performer:
         """Do it, and tell how it ended."""
         match effect:
             case Drain(heeds_lock=True):
-                emit(await self._released(effect))
+                emit(await self._released(effect, emit))
             case Watch(workload=name):
                 await self._watch(effect.ticket, self._workloads[name], emit)
             case _:
-                emit(await self._attempt(effect))
+                emit(await self._attempt(effect, emit))
 
-    async def _attempt(self, effect: Effect) -> Event:
-        deadline_s = 0.0
+    async def _attempt(self, effect: Effect, emit: Emit) -> Event:
+        deadline_s, self._seen = 0.0, ""
         try:
-            deadline_s, work = self._work(effect)
+            deadline_s, work = self._work(effect, emit)
             async with asyncio.timeout(deadline_s):
                 await work
         except TimeoutError:
-            return Failed(effect.ticket, f"not done within {deadline_s:g} s")
-        except (DriverError, TuneError) as error:
+            last = f"; {self._seen}" if self._seen else ""
+            return Failed(effect.ticket, f"not done within {deadline_s:g} s{last}")
+        except (DriverError, TuneError, RouteError) as error:
             return Failed(effect.ticket, str(error))
         return Succeeded(effect.ticket)
 
-    async def _released(self, effect: Drain) -> Event:
+    async def _released(self, effect: Drain, emit: Emit) -> Event:
         """However draining went, the workload may be stopped only if it is certainly not locked."""
-        event = await self._attempt(effect)
+        event = await self._attempt(effect, emit)
         lock = await self.lock(effect.workload)
         if lock is None:
             lock = "it cannot be told whether it is locked"
         return Bound(effect.ticket, lock) if lock else event
 
-    def _work(self, effect: Effect) -> tuple[float, Awaitable[None]]:
+    def _work(self, effect: Effect, emit: Emit) -> tuple[float, Awaitable[None]]:
         """The deadline in seconds and the work itself."""
         # A group that may run nothing can still have to be emptied.
         every = [w.deadlines for w in self._group.workloads] or [Deadlines()]
@@ -161,9 +170,10 @@ class Performer:
         driver = self._driver(workload)
         match effect:
             case Prepare():
-                return limits.prepare_s, driver.prepare(workload)
-            case Drain():
-                return limits.drain_s, self._drain(driver, workload)
+                return limits.prepare_s, self._prepare(driver, workload)
+            case Drain(ticket=ticket):
+                tell = partial(self._tell, ticket, emit)
+                return limits.drain_s, self._traffic.turn_away(driver, workload, tell)
             case Tune():
                 return limits.tune_s, self._tune(workload)
             case Start():
@@ -178,57 +188,55 @@ class Performer:
             raise DriverError(f"{name} is no longer on this rig's list for the group")
         return self._workloads[name]
 
-    async def _drain(self, driver: Driver, workload: Workload) -> None:
-        if isinstance(driver, Drainable):
-            await driver.drain(workload)
+    def _tell(self, ticket: int, emit: Emit, text: str) -> None:
+        self._seen = text
+        emit(Noted(ticket, text))
+
+    async def _prepare(self, driver: Driver, workload: Workload) -> None:
+        await self._traffic.prepare(workload, self._group.workloads)
+        await driver.prepare(workload)
 
     async def _stop(self, *, urgent: bool) -> None:
-        """Everything of this group, known to the journal or not."""
-        endings = await asyncio.gather(
+        """Everything of this group, known to the journal or not, and no requests any more."""
+        _, *endings = await asyncio.gather(
+            self._traffic.shut(self._group.workloads),
             *(self._stop_one(workload, urgent=urgent) for workload in self._group.workloads),
             return_exceptions=True,
         )
         # One that cannot be stopped must not save the others, nor leave them half stopped.
-        for error in endings:
-            if error is not None:
-                raise error
+        for error in filter(None, endings):
+            raise error
 
     async def _stop_one(self, workload: Workload, *, urgent: bool) -> None:
         driver = self._driver(workload)
         if await driver.alive(workload):
-            # Half of the time for its own way out, half for the kernel after KILL.
-            grace_s = workload.deadlines.stop_s / 2
+            grace_s = workload.deadlines.grace_s
             await driver.stop(workload, min(grace_s, URGENT_GRACE_S) if urgent else grace_s)
 
     async def _vacate(self, restarts: int, limit_s: float) -> None:
-        if restarts:
-            await asyncio.sleep(self._backoff_s(restarts))
+        # Where a workload exited by itself, the route was never closed.
+        shut = self._traffic.shut(self._group.workloads)
+        await asyncio.gather(shut, asyncio.sleep(self._backoff_s(restarts) if restarts else 0))
         await self._tuner.neutral(self._group.gpus)
         seen = "they could not be seen"
         try:
             async with asyncio.timeout(limit_s):
                 empty = 0
-                while empty < self._gpu.vacant_samples:
-                    if empty:
-                        await asyncio.sleep(LOOK_INTERVAL_S)
+                while True:
                     holder = await self._holder()
                     seen = holder or seen
                     empty = 0 if holder else empty + 1
-                    if holder:
-                        await asyncio.sleep(LOOK_INTERVAL_S)
+                    if empty >= self._gpu.vacant_samples:
+                        return
+                    await asyncio.sleep(LOOK_INTERVAL_S)
         except TimeoutError as error:
             raise DriverError(f"after {limit_s:g} s {seen}") from error
 
     async def _holder(self) -> str:
         """What holds the GPUs; empty when nothing does."""
         look = await self._probe.occupancy(self._group.gpus)
-        if look is None:
-            return "they could not be seen"
-        if look.pids:
-            return f"processes {', '.join(map(str, look.pids))} hold them"
-        if look.memory_used_max_bytes > self._gpu.vacant_memory_bytes:
-            return f"{look.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
-        return ""
+        floor_bytes = self._gpu.vacant_memory_bytes
+        return look.holder(floor_bytes) if look is not None else "they could not be seen"
 
     async def _tune(self, workload: Workload) -> None:
         if workload.kind is not Kind.INFERENCE:
@@ -243,6 +251,8 @@ class Performer:
 
     async def _start(self, driver: Driver, workload: Workload) -> None:
         """Look once more first: however long ago the GPUs were proven empty, they are it now."""
+        # Nobody shall get an answer from what is not proven.
+        await self._traffic.close(workload)
         # A start that is repeated finds the workload itself on them.
         if not await driver.alive(workload):
             holder = await self._holder()
@@ -258,6 +268,7 @@ class Performer:
         since: float | None = None
         while True:
             look = await driver.probe(workload)
+            self._seen = look.reason
             if not look.ready:
                 since = None
                 if not await driver.alive(workload):
@@ -270,13 +281,13 @@ class Performer:
 
     async def _watch(self, ticket: int, workload: Workload, emit: Emit) -> None:
         driver = self._driver(workload)
-        if isinstance(driver, Drainable):
-            # A server that will not take work again still runs: that is for its probes to tell.
-            with contextlib.suppress(DriverError):
-                await driver.undrain(workload)
         timer = asyncio.get_running_loop().call_later(HELD_OUT_S, emit, HeldOut(ticket))
         try:
-            emit(Exited(ticket, await driver.exited(workload)))
+            async with asyncio.TaskGroup() as tasks:
+                work = on_duty(self._traffic, driver, workload, ticket, emit)
+                duty = tasks.create_task(work)
+                emit(Exited(ticket, await driver.exited(workload)))
+                duty.cancel()
         finally:
             timer.cancel()
 

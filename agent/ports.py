@@ -29,6 +29,10 @@ class TuneError(Exception):
     """A GPU did not take a profile, or did not show it when read back."""
 
 
+class RouteError(Exception):
+    """The load balancer could not be told; one sentence says why."""
+
+
 class JournalError(Exception):
     """A state could not be made durable; nothing may be performed for it."""
 
@@ -49,6 +53,14 @@ class Occupancy:
     pids: tuple[int, ...]
     memory_used_max_bytes: int
     """On the fullest of the GPUs: seven empty ones must not hide one that is held."""
+
+    def holder(self, floor_bytes: int) -> str:
+        """What holds them, in one clause; empty when nothing does and memory is at the floor."""
+        if self.pids:
+            return f"processes {', '.join(map(str, self.pids))} hold them"
+        if self.memory_used_max_bytes > floor_bytes:
+            return f"{self.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
+        return ""
 
 
 class Driver(Protocol):
@@ -128,6 +140,41 @@ class SelfStarting(Protocol):
 
     async def keep_out(self, workload: Workload, grace_s: float) -> bool:
         """End it if it runs although it shall not; whether it did. Raises `DriverError`."""
+
+
+@runtime_checkable
+class Sleepable(Protocol):
+    """A driver whose workloads may be able to leave most of the GPU memory, and stay alive."""
+
+    async def sleep(self, workload: Workload, level: int) -> None:
+        """Leave the memory, proven by its own word; nothing may be in progress.
+
+        Raises:
+            DriverError: It cannot, or would lose work; it may be awake or asleep.
+        """
+
+    async def wake(self, workload: Workload) -> None:
+        """Be as before, proven by its own word. Raises `DriverError`."""
+
+    async def asleep(self, workload: Workload) -> bool | None:
+        """Whether it sleeps; ``None`` when it does not tell, or cannot sleep."""
+
+
+class Router(Protocol):
+    """Tells the farm's load balancer whether a workload takes requests, if that is to be told.
+
+    Every verb may be repeated and cancelled; one that was begun ends before the next begins, so
+    that the last word counts.
+    """
+
+    async def check(self, workload: Workload) -> None:
+        """Look whether it can be told, without telling. Raises `RouteError`."""
+
+    async def close(self, workload: Workload) -> None:
+        """Send nothing more to it; returns when that is confirmed. Raises `RouteError`."""
+
+    async def open(self, workload: Workload) -> None:
+        """Send requests to it; returns when that is confirmed. Raises `RouteError`."""
 
 
 class Launcher(Protocol):

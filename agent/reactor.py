@@ -170,6 +170,10 @@ class Reactor:
             )  # fmt: skip
             await self._cancel_effect()
             self._perform()
+        elif after.reason != before.reason:
+            self._log.warning(
+                "noted", phase=after.phase, workload=after.active, reason=after.reason
+            )
         self._changed()
 
     def _journaled(self, state: State) -> bool:

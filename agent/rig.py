@@ -20,6 +20,7 @@ from agent.ports import (
     GpuProbe,
     Journal,
     Pinned,
+    Router,
     Sampler,
     Tuner,
 )
@@ -56,6 +57,7 @@ class Equipment:
     checker: Checker | None = None
     """Before inference; none: what is read back is enough."""
     sampler: Sampler
+    router: Router
     rng: random.Random
 
 
@@ -98,6 +100,7 @@ class Rig:
                     probe=equipment.probe,
                     tuner=equipment.tuner,
                     checker=equipment.checker,
+                    router=equipment.router,
                     rng=equipment.rng,
                 ),
                 clock=identity.clock,

@@ -20,6 +20,7 @@ from agent.drivers.checker import CommandChecker
 from agent.drivers.hive_os import HiveOs
 from agent.drivers.launchers import Launchers
 from agent.drivers.registry import HIVE_OS, drivers, markets, startable
+from agent.drivers.routes import HookRouter
 from agent.drivers.workload_log import shown_by
 from agent.gpu.tuners import tuner_of
 from agent.journal import FileJournal
@@ -164,6 +165,7 @@ class _Agent:
                 tuner=tuner_of(settings.gpu),
                 checker=None if checker is None else CommandChecker(checker),
                 sampler=self._telemetry,
+                router=HookRouter(),
                 rng=random.Random(),
             ),
         )

@@ -34,6 +34,7 @@ from agent.core.model import (
     Bound,
     Drain,
     Effect,
+    Erred,
     Event,
     Exited,
     Failed,
@@ -42,6 +43,7 @@ from agent.core.model import (
     Lapsed,
     Lock,
     Locked,
+    Noted,
     Offline,
     Prepare,
     Probe,
@@ -361,18 +363,35 @@ def _try_again_or_go_back(state: State, event: Failed, rules: Rules, by: Phase) 
 
 
 def _exited(state: State, event: Exited, rules: Rules) -> State:
-    """It ended by itself: restart it while its budget lasts."""
-    gone, restarts = state.active, state.restarts + 1
-    state = replace(state, active=None, restarts=restarts)
-    if restarts <= rules.restarts_max:
-        reason = f"{gone} exited ({event.reason}); restart {restarts} of {rules.restarts_max}"
-        return enter(state, Phase.VACATING, reason, rules, target=gone)
-    reason = f"{gone} exited more than {rules.restarts_max} times, last: {event.reason}"
-    return enter(_reject(state, gone, reason), Phase.VACATING, reason, rules, target=None)
+    gone = replace(state, active=None)
+    return _restart(gone, state.active, ("exited", event.reason), rules, Phase.VACATING)
+
+
+def _erred(state: State, event: Erred, rules: Rules) -> State:
+    """It still runs, so it is stopped first; what it has begun is not worth waiting for."""
+    return _restart(state, state.active, ("erred", event.reason), rules, Phase.STOPPING)
+
+
+def _restart(
+    state: State, who: str | None, fault: tuple[str, str], rules: Rules, by: Phase
+) -> State:
+    """Start it again while its budget lasts."""
+    did, why = fault
+    restarts, most = state.restarts + 1, rules.restarts_max
+    state = replace(state, restarts=restarts)
+    if restarts <= most:
+        reason = f"{who} {did} ({why}); restart {restarts} of {most}"
+        return enter(state, by, reason, rules, target=who)
+    reason = f"{who} {did} more than {most} times, last: {why}"
+    return enter(_reject(state, who, reason), by, reason, rules, target=None)
 
 
 def _held_out(state: State, event: HeldOut, rules: Rules) -> State:
     return replace(state, restarts=0) if state.restarts else state
+
+
+def _noted(state: State, event: Noted, rules: Rules) -> State:
+    return state if state.reason == event.reason else replace(state, reason=event.reason)
 
 
 _NO_EFFECT: dict[type[Any], Row] = {
@@ -380,7 +399,9 @@ _NO_EFFECT: dict[type[Any], Row] = {
     Failed: _ignore,
     Bound: _ignore,
     Exited: _ignore,
+    Erred: _ignore,
     HeldOut: _ignore,
+    Noted: _ignore,
     Acknowledged: _forget,
 }
 _WORDS: tuple[type[Any], ...] = (Assigned, Lapsed, Renewed, Locked, Freed)
@@ -390,13 +411,16 @@ _UNDRAIN: dict[type[Any], Row] = dict.fromkeys(_WORDS, _undrain_or_latch)
 
 TABLE: dict[Phase, dict[type[Any], Row]] = {
     Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: _ignore},
-    Phase.RUNNING: {**_NO_EFFECT, **_FOLLOW, Tripped: _trip, Exited: _exited, HeldOut: _held_out},
+    Phase.RUNNING: {
+        **_NO_EFFECT, **_FOLLOW, Tripped: _trip, Exited: _exited, Erred: _erred,
+        HeldOut: _held_out, Noted: _noted,
+    },
     Phase.PREPARING: {
         **_NO_EFFECT, **_FOLLOW, Tripped: _trip, Succeeded: _prepared, Failed: _not_prepared,
     },
     Phase.DRAINING: {
         **_NO_EFFECT, **_UNDRAIN, Tripped: _trip,
-        Succeeded: _drained, Failed: _not_drained, Bound: _bound,
+        Succeeded: _drained, Failed: _not_drained, Bound: _bound, Noted: _noted,
     },
     Phase.STOPPING: {
         **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
@@ -441,7 +465,9 @@ _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
 }
 
 
+_ANSWERS = Succeeded | Failed | Exited | Erred | HeldOut | Noted
+
+
 def _late(state: State, event: Event) -> bool:
     """An answer to an effect of an earlier phase: too late to mean anything."""
-    answers = Succeeded | Failed | Bound | Exited | HeldOut
-    return isinstance(event, answers) and event.ticket != state.ticket
+    return isinstance(event, _ANSWERS) and event.ticket != state.ticket

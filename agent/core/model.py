@@ -179,10 +179,26 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class Erred:
+    """The active workload runs, but was found to do its work wrong."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeldOut:
     """The active workload has run long enough to be given its restarts back."""
 
     ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """How the effect with this ticket goes, where people must know before it ends."""
+
+    ticket: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +219,9 @@ Event = (
     | Failed
     | Bound
     | Exited
+    | Erred
     | HeldOut
+    | Noted
     | Acknowledged
 )
 
@@ -272,7 +290,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """See that `workload` takes work, and report its exit."""
+    """See that `workload` gets work and goes on doing it right, and report its exit."""
 
     ticket: int
     workload: str

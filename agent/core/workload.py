@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from agent.core.container import Container
 from agent.core.pins import Pins
+from agent.core.route import Route
 from wire.model import Kind
 
 NEUTRAL = "neutral"
@@ -31,6 +32,11 @@ class Deadlines:
     probe_s: float = 900.0
     """From start until proven: model load, or DAG build and first share."""
 
+    @property
+    def grace_s(self) -> float:
+        """Seconds of `stop_s` for the workload's own way out; the rest is for what KILL takes."""
+        return self.stop_s / 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
@@ -46,6 +52,19 @@ class Readiness:
     """Inference: prompt sent to the server; empty: its health is enough."""
     expect: str = ""
     """Inference: text that the answer must contain; empty: any answer."""
+    expect_pattern: str = ""
+    """Inference: regular expression (Python's) that must match somewhere in the answer."""
+    max_tokens: int = 32
+    """Inference: longest answer to the prompt; short, not to delay paying work."""
+    prompt_timeout_s: float = 60.0
+    """Inference: for the answer; a fresh server may still compile kernels, or load the model."""
+    recheck_s: float = 300.0
+    """Inference: while it runs the answer, if one is expected, is looked at so often; 0: never."""
+
+    @property
+    def knows_the_answer(self) -> bool:
+        """Whether an answer can be wrong."""
+        return bool(self.prompt and (self.expect or self.expect_pattern))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +142,8 @@ class Workload:
     """Marketplaces only: the machine there; such a workload has no `command` and no `unit`."""
     model: str = ""
     """Inference: model name to ask for."""
+    route: Route | None = None
+    """How the farm's load balancer learns whether it takes requests; none: it is not told."""
     profile: str = NEUTRAL
     """GPU profile it runs under: `neutral`, or one of `gpu.profiles_file`."""
     power_w: float | None = None

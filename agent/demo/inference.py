@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from agent.demo import program
 from agent.demo.engine import BusyError, Engine
 from agent.demo.http_server import Reply, Request
+from agent.demo.memory import Memory, SleepState
 
 TOKENS_DEFAULT = 16
 """Of a request that names no `max_tokens`, as in the OpenAI API."""
@@ -36,6 +38,8 @@ vllm:generation_tokens_total{{{labels}}} {tokens}
 # HELP vllm:request_success_total Count of successfully processed requests.
 # TYPE vllm:request_success_total counter
 vllm:request_success_total{{{labels},finished_reason="length"}} {succeeded}
+# HELP vllm:engine_sleep_state Engine sleep state.
+# TYPE vllm:engine_sleep_state gauge
 """
 
 
@@ -52,13 +56,16 @@ class Behaviour:
     """Self-made requests per second."""
     finish_s: float
     """For requests in progress, after SIGTERM."""
+    sleep_mode: bool
+    """Whether it can be put to sleep."""
 
 
 class Server:
     """An inference server as seen from outside."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, memory: Memory) -> None:
         self._behaviour = behaviour
+        self._memory = memory
         self._engine = Engine(behaviour.tokens_per_s)
         self._loaded = asyncio.Event()
 
@@ -99,6 +106,8 @@ class Server:
                 return await self._complete(request)
             case "POST", "/pause" | "/resume":
                 return await self._gate(request)
+            case _, "/is_sleeping" | "/sleep" | "/wake_up" | "/collective_rpc":
+                return self._nap(request)
         return _refusal("Not Found", HTTPStatus.NOT_FOUND)
 
     async def _demand(self) -> None:
@@ -117,7 +126,26 @@ class Server:
         await self._engine.pause()
         return Reply.of({"status": "paused"})
 
+    def _nap(self, request: Request) -> Reply:
+        if not self._behaviour.sleep_mode:
+            return _refusal("Not Found", HTTPStatus.NOT_FOUND)
+        match request.path:
+            case "/is_sleeping":
+                return Reply.of({"is_sleeping": self._memory.asleep})
+            case "/sleep" if self._engine.running:
+                # A real engine may crash then.
+                return _refusal("requests are running", HTTPStatus.INTERNAL_SERVER_ERROR)
+            case "/sleep":
+                self._memory.sleep(int(request.query.get("level", "1")))
+            case "/wake_up":
+                self._memory.wake(request.query.get("tags"))
+            case _ if request.document().get("method") == "reload_weights":
+                self._memory.reload()
+        return Reply(HTTPStatus.OK)
+
     async def _complete(self, request: Request) -> Reply:
+        if self._memory.asleep:
+            return _refusal("the model is sleeping", HTTPStatus.SERVICE_UNAVAILABLE)
         document = request.document()
         if document.get("model") != self._behaviour.model:
             message = f"The model `{document.get('model')}` does not exist."
@@ -130,16 +158,24 @@ class Server:
             await self._engine.generate(tokens)
         except BusyError as error:
             return _refusal(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
-        return Reply.of(_completion(document, chat="chat" in request.path, tokens=tokens))
+        reply = _completion(document, chat="chat" in request.path, tokens=tokens)
+        return Reply.of(reply if self._memory.sound else _nonsense(reply))
 
     def _metrics(self) -> bytes:
-        return METRICS.format(
-            labels=f'engine="0",model_name="{self._behaviour.model}"',
+        labels = f'engine="0",model_name="{self._behaviour.model}"'
+        sleep_states = "".join(
+            f'vllm:engine_sleep_state{{{labels},sleep_state="{state}"}} '
+            f"{float(state is self._memory.state)}\n"
+            for state in SleepState
+        )
+        known = METRICS.format(
+            labels=labels,
             running=float(self._engine.running),
             waiting=float(self._engine.waiting),
             tokens=float(self._engine.tokens_total()),
             succeeded=float(self._engine.succeeded),
-        ).encode()
+        )
+        return f"{known}{sleep_states}".encode()
 
 
 def _completion(document: dict[str, object], *, chat: bool, tokens: int) -> dict[str, object]:
@@ -155,6 +191,12 @@ def _completion(document: dict[str, object], *, chat: bool, tokens: int) -> dict
         "choices": [{"index": 0, **said, "finish_reason": "length"}],
         "usage": {"completion_tokens": tokens},
     }
+
+
+def _nonsense(reply: dict[str, object]) -> dict[str, object]:
+    """What a model says whose weights are any numbers."""
+    said = {"text": "!" * TOKENS_DEFAULT, "message": {"content": "!" * TOKENS_DEFAULT}}
+    return {**reply, "choices": [{"index": 0, **said, "finish_reason": "length"}]}
 
 
 def _refusal(message: str, status: HTTPStatus) -> Reply:
@@ -173,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--tokens-per-s", type=program.positive, default=40.0, help="speed of each request")
     add("--demand", type=program.positive, default=0.0, help="self-made requests per second")
     add("--finish-s", type=program.positive, default=10.0, help="seconds to finish after SIGTERM")
+    add("--enable-sleep-mode", action="store_true", help="let it be put to sleep")
     options = parser.parse_args(arguments)
     if options.tokens_per_s == 0:
         parser.error("--tokens-per-s must be more than 0")
@@ -182,8 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tokens_per_s=options.tokens_per_s,
         demand_hz=options.demand,
         finish_s=options.finish_s,
+        sleep_mode=options.enable_sleep_mode,
     )
-    return program.main("inference", options, Server(behaviour))
+    memory = Memory(options.memory_bytes, partial(program.hold, "inference", options))
+    return program.main("inference", options, Server(behaviour, memory))
 
 
 if __name__ == "__main__":

@@ -67,13 +67,7 @@ async def _run(name: str, options: argparse.Namespace, program: Program) -> int:
         loop.add_signal_handler(number, _nothing if options.ignore_term else told.set)
     server = HttpServer(program.answer)
     await server.listen(options.port)
-    simulated.claim(
-        options.simulated_dir,
-        options.gpus,
-        memory_bytes=options.memory_bytes,
-        power_w=options.power_w,
-        workload=_workload(name),
-    )
+    hold(name, options, options.memory_bytes)
     sys.stderr.write(f"demo {name}: no real work is done; API on port {options.port}\n")
     work = asyncio.create_task(program.run())
     try:
@@ -88,6 +82,17 @@ async def _run(name: str, options: argparse.Namespace, program: Program) -> int:
         await server.close()
         simulated.release(options.simulated_dir, options.gpus)
     return 0
+
+
+def hold(name: str, options: argparse.Namespace, memory_bytes: int) -> None:
+    """Claim the simulated GPUs, or hold another amount of their memory from now on."""
+    simulated.claim(
+        options.simulated_dir,
+        options.gpus,
+        memory_bytes=memory_bytes,
+        power_w=options.power_w,
+        workload=_workload(name),
+    )
 
 
 def _nothing() -> None:

@@ -55,6 +55,19 @@ def arguments(workload: Workload, words: Sequence[str] | None = None) -> list[st
     return [_find(program, workload), *rest]
 
 
+def option_value(workload: Workload, option: str) -> str | None:
+    """What `--option value` or `--option=value` says, the last one; ``None`` when it is not there.
+
+    Of a unit nothing is known: its command line stands in the unit.
+    """
+    found = None
+    for index, argument in enumerate(workload.command):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            found = value if equals else "".join(workload.command[index + 1 : index + 2])
+    return found
+
+
 def _find(program: str, workload: Workload) -> str:
     path = workload.environment.get("PATH", os.environ.get("PATH", PATH_DEFAULT))
     found = shutil.which(program, path=path)

@@ -62,7 +62,7 @@ class Endpoint:
     def parse(cls, url: str, token: str = "", *, scheme: str = "http") -> Endpoint:
         """From a base URL such as `http://127.0.0.1:8000`. Raises `ValueError`."""
         parts = urlsplit(url)
-        if parts.scheme != scheme or not _is_loopback(parts) or parts.path not in ("", "/"):
+        if parts.scheme != scheme or not is_loopback(parts) or parts.path not in ("", "/"):
             raise ValueError(f"{url!r} is not of the form {scheme}://127.0.0.1:PORT")
         if not parts.port:
             raise ValueError(f"{url!r} names no port")
@@ -75,7 +75,7 @@ class Endpoint:
         """From `https://HOST[:PORT]` anywhere, or `http://` on loopback. Raises `ValueError`."""
         parts = urlsplit(url)
         tls = parts.scheme == "https"
-        if not parts.hostname or not (tls or (parts.scheme == "http" and _is_loopback(parts))):
+        if not parts.hostname or not (tls or (parts.scheme == "http" and is_loopback(parts))):
             raise ValueError(f"{url!r} is not of the form https://HOST, which keeps secrets secret")
         if parts.path not in ("", "/") or parts.query or parts.username:
             raise ValueError(f"{url!r} holds more than scheme, host and port")
@@ -114,9 +114,9 @@ class Endpoint:
         with closing(self._connection(timeout_s)) as connection:
             try:
                 connection.request(method, path, body=content, headers=headers)
-                return _receive(connection, deadline)
+                return receive(connection, deadline)
             except (OSError, http.client.HTTPException) as error:
-                raise HttpError(_explain(error, timeout_s)) from error
+                raise HttpError(explain(error, timeout_s)) from error
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         if not self.tls:
@@ -128,8 +128,15 @@ class Endpoint:
         return http.client.HTTPSConnection(self.host, self.port, timeout=timeout_s, context=trusted)
 
 
-def _receive(connection: http.client.HTTPConnection, deadline: float) -> Answer:
-    """Read piece by piece: a socket's own time-out begins anew with every byte."""
+def receive(connection: http.client.HTTPConnection, deadline: float) -> Answer:
+    """Read an answer until `deadline` of the monotonic clock.
+
+    Piece by piece, for a socket's own time-out begins anew with every byte.
+
+    Raises:
+        HttpError: It is too long.
+        OSError: It does not come in time, or the connection ends.
+    """
     socket = connection.sock
     body = bytearray()
     with closing(connection.getresponse()) as response:
@@ -148,7 +155,8 @@ def _receive(connection: http.client.HTTPConnection, deadline: float) -> Answer:
         return Answer(response.status, bytes(body), float(wait) if wait.isdecimal() else None)
 
 
-def _explain(error: Exception, timeout_s: float) -> str:
+def explain(error: Exception, timeout_s: float) -> str:
+    """What went wrong with a connection, in one clause."""
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"
     if isinstance(error, ConnectionRefusedError):
@@ -158,7 +166,8 @@ def _explain(error: Exception, timeout_s: float) -> str:
     return f"the connection failed: {str(error) or type(error).__name__}"
 
 
-def _is_loopback(parts: SplitResult) -> bool:
+def is_loopback(parts: SplitResult) -> bool:
+    """Whether an address is certainly on this machine."""
     if parts.hostname == "localhost":
         return True
     try:

@@ -1,9 +1,9 @@
 """Driver for inference servers, by a row of their table.
 
-Draining has two layers. New requests are to be kept away by the router in front of the servers,
-which learns of it through the controller's own channel; a hook for it does not exist yet. The
-server itself is asked to admit nothing new where it can; a server that cannot goes on taking what
-the router sends. SIGTERM aborts running requests on most servers, so draining comes before it.
+Draining has two layers. The load balancer in front of the servers was told before to send nothing
+more (`agent.traffic`). The server itself is asked to admit nothing new where it can; a server that
+cannot goes on taking what comes. SIGTERM aborts running requests on most servers, so draining comes
+before it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from __future__ import annotations
 import asyncio
 
 from agent.core.workload import Workload
+from agent.drivers import paths
+from agent.drivers.command import option_value
 from agent.drivers.http import Answer, Endpoint, HttpError
 from agent.drivers.launched import LaunchedDriver, endpoint
+from agent.drivers.servers import answer as answers
 from agent.drivers.servers.load import Load, Signal
+from agent.drivers.servers.nap import Nap
 from agent.drivers.servers.prompt import Prompt
 from agent.drivers.servers.row import Server
 from agent.ports import DriverError, Launcher, Readiness
@@ -21,9 +25,6 @@ from wire.model import WorkloadReading
 
 API_TIMEOUT_S = 5.0
 """Health and metrics: from memory, but an engine under load may answer late."""
-
-PROMPT_TIMEOUT_S = 60.0
-"""The first request to a fresh server may still compile kernels, or load the model."""
 
 DRAIN_LOOK_S = 0.5
 """Time between two looks at a draining server, unless the driver is built with another."""
@@ -60,10 +61,16 @@ class InferenceDriver(LaunchedDriver):
         if workload.metrics_url:
             port = _metrics_endpoint(workload).port
             await self._require_free(port, "metrics_url", workload)
+        _check_grace(self._server.finish_option, workload)
         await super().prepare(workload)
 
     async def probe(self, workload: Workload) -> Readiness:
-        """Ready when it is healthy and answers the known prompt as expected, if there is one."""
+        """Ready when it is healthy and answers the known prompt as expected, if there is one.
+
+        Raises:
+            DriverError: It answers wrongly. The prompt is put so that the answer is always the
+                same, so waiting does not mend it: weights, GPU or settings are not as they were.
+        """
         path = self._server.health
         try:
             health = await endpoint(workload).get(path, timeout_s=self._api_timeout_s)
@@ -105,6 +112,8 @@ class InferenceDriver(LaunchedDriver):
 
     async def undrain(self, workload: Workload) -> None:
         """Take work again. Raises `DriverError` when a server that can pause does not resume."""
+        if await self.asleep(workload):
+            await self.wake(workload)
         path = self._server.resume
         if not path:
             return
@@ -116,6 +125,34 @@ class InferenceDriver(LaunchedDriver):
             raise DriverError(f"{workload.key}: cannot take work again: {error}") from error
         if not answer.ok and answer.status not in _UNKNOWN_PATH:
             raise DriverError(f"{workload.key}: {path} answers with status {answer.status}")
+
+    async def sleep(self, workload: Workload, level: int) -> None:
+        """Leave the GPU memory; servers crash when that happens under a request, so none may run.
+
+        Raises:
+            DriverError: It cannot sleep, is busy, or does not say that it sleeps.
+        """
+        load = await self._load(workload)
+        if load is None or not load.idle:
+            raise DriverError(f"{workload.key}: is not idle, so it must not sleep")
+        await self._nap(workload).begin(endpoint(workload), level, timeout_s=self._api_timeout_s)
+
+    async def wake(self, workload: Workload) -> None:
+        """Take the GPU memory again. Raises `DriverError`."""
+        api = endpoint(workload)
+        await self._nap(workload).end(api, workload, timeout_s=self._api_timeout_s)
+
+    async def asleep(self, workload: Workload) -> bool | None:
+        """Whether it sleeps; ``None`` when it does not tell, or cannot sleep."""
+        nap = self._server.nap
+        if nap is None:
+            return None
+        return await nap.look(endpoint(workload), timeout_s=self._api_timeout_s)
+
+    def _nap(self, workload: Workload) -> Nap:
+        if self._server.nap is None:
+            raise DriverError(f"{workload.key}: {self._server.title} cannot sleep")
+        return self._server.nap
 
     async def _quiesce(self, workload: Workload) -> None:
         row = self._server
@@ -158,7 +195,8 @@ class InferenceDriver(LaunchedDriver):
 
 async def _put(prompt: Prompt, api: Endpoint, workload: Workload) -> Answer:
     path = prompt.path.replace("{model}", workload.model)
-    return await api.post(path, prompt.body(workload), timeout_s=PROMPT_TIMEOUT_S)
+    timeout_s = workload.readiness.prompt_timeout_s
+    return await api.post(path, prompt.body(workload), timeout_s=timeout_s)
 
 
 def _judge(answer: Answer, prompt: Prompt, workload: Workload) -> Readiness:
@@ -167,10 +205,25 @@ def _judge(answer: Answer, prompt: Prompt, workload: Workload) -> Readiness:
     text = prompt.text(answer.body)
     if text is None:
         return Readiness(ready=False, reason="the answer cannot be understood: it holds no text")
-    expect = workload.readiness.expect
-    if expect not in text:
-        return Readiness(ready=False, reason=f"the answer {text[:80]!r} lacks {expect!r}")
-    return Readiness(ready=True, reason=f"healthy, answered the prompt with {text[:80]!r}")
+    fault = answers.fault(text, workload.readiness)
+    if fault:
+        raise DriverError(f"{workload.key}: {fault}")
+    return Readiness(ready=True, reason=f"healthy, answered the prompt with {answers.shown(text)}")
+
+
+def _check_grace(option: str, workload: Workload) -> None:
+    """A server that is killed while it lets requests finish has let none of the late ones finish.
+
+    Raises:
+        DriverError: Its own limit is not below the time that it is given.
+    """
+    given = option_value(workload, option) if option else None
+    limit_s, grace_s = paths.number(given), workload.deadlines.grace_s
+    if limit_s is not None and limit_s >= grace_s:
+        raise DriverError(
+            f"{workload.key}: `{option} {given}` is not below the {grace_s:g} s that it is given "
+            "to end (half of `deadlines.stop_s`); make one shorter or the other longer"
+        )
 
 
 def _metrics_endpoint(workload: Workload) -> Endpoint:

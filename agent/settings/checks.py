@@ -12,6 +12,7 @@ from agent.core import container, places
 from agent.core.model import Offline
 from agent.core.pins import Pins
 from agent.core.workload import Commands, Workload
+from agent.settings import serving
 from agent.settings.rig import EngineSettings, GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
 from wire.signing import KeyFormatError, Verifier
@@ -95,7 +96,9 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
         yield f"{where}: restarts_max: must be 0 or more, not {group.restarts_max}"
     for workload in group.workloads:
         yield from _workload_problems(f"{where}: workload {workload.name}", workload)
-        for problem in (_unit_problems, _container_problems, _command_problems):
+        for problem in (
+            _unit_problems, _container_problems, _command_problems, serving.problems,
+        ):  # fmt: skip
             yield from problem(f"{where}: workload {workload.name}", workload)
         yield from _pin_problems(f"{where}: workload {workload.name}: ", workload.pins)
     if group.offline is Offline.SAFE and group.safe_workload not in names:

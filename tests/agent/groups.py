@@ -15,10 +15,11 @@ from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
 from agent.gpu.untuned import Untuned
 from agent.journal import MemoryJournal
 from agent.performer import Performer
-from agent.ports import Checker, Driver, GpuProbe, Tuner
+from agent.ports import Checker, Driver, GpuProbe, Router, Tuner
 from agent.rig import Equipment, Rig
 from agent.settings import GpuSettings, GroupSettings, LinkSettings, Settings
 from agent.uplink import Identity
+from tests.parts.balancer import Balancer
 from wire import codec, messages, model
 from wire.memory import MemoryNetwork
 from wire.messages import Down, Up
@@ -65,6 +66,7 @@ def performer(
     probe: GpuProbe | None = None,
     tuner: Tuner | None = None,
     checker: Checker | None = None,
+    router: Router | None = None,
 ) -> Performer:
     return Performer(
         settings,
@@ -73,6 +75,7 @@ def performer(
         probe=probe or world,
         tuner=tuner or Untuned(),
         checker=checker,
+        router=router or Balancer(),
         rng=random.Random(1),
     )
 
@@ -155,6 +158,7 @@ class RigBench:
                 probe=self.world,
                 tuner=Untuned(),
                 sampler=self.eyes,
+                router=Balancer(),
                 rng=random.Random(1),
             ),
         )

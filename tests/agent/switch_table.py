@@ -18,6 +18,7 @@ from agent.core.model import (
     Assigned,
     Bound,
     Desired,
+    Erred,
     Event,
     Exited,
     Failed,
@@ -26,6 +27,7 @@ from agent.core.model import (
     Lapsed,
     Lock,
     Locked,
+    Noted,
     Offline,
     Renewed,
     Rules,
@@ -44,7 +46,9 @@ WORDS: dict[type[Any], str] = {
     Failed: "effect failed, or ran past its deadline",
     Bound: "drained, but locked or not known to be free",
     Exited: "workload exited by itself",
+    Erred: "workload was found to do its work wrong",
     HeldOut: "workload has run long enough",
+    Noted: "effect goes otherwise than it should",
     Assigned: "newer assignment",
     Lapsed: "lease ran out",
     Renewed: "controller is back",
@@ -60,6 +64,7 @@ SHORT: dict[type[Any], str] = {
     Failed: "failed",
     Bound: "lock",
     Exited: "exit",
+    Erred: "wrong",
     Assigned: "order",
     Lapsed: "lease",
     Renewed: "lease",
@@ -155,6 +160,7 @@ def _events() -> Iterator[Event]:
     for workload in WORKLOADS:
         yield from (Locked(workload, "rented"), Freed(workload))
     yield from (Bound(0, "rented"), Succeeded(0), Failed(0, "why"), Exited(0, "why"), HeldOut(0))
+    yield from (Erred(0, "why"), Noted(0, "how"))
     yield from (Lapsed(), Renewed(), Tripped("hot"), Acknowledged(9))
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core.workload import Readiness, Workload
-from agent.demo.http_server import Reply
+from agent.demo.http_server import HttpServer, Reply, Request
 from agent.drivers.inference import InferenceDriver
 from agent.drivers.miner import MinerDriver
 from agent.drivers.miners.table import MINERS
@@ -61,8 +61,6 @@ def load(running: int, waiting: int) -> Reply:
     [
         ({HEALTH: Reply(200), PLAIN: text(" It is Paris.")}, True, "' It is Paris.'"),
         ({HEALTH: Reply(200), CHAT: chat("Paris")}, True, "'Paris'"),
-        ({HEALTH: Reply(200), PLAIN: text("Rome")}, False, "'Rome' lacks 'Paris'"),
-        ({HEALTH: Reply(200), CHAT: chat(None)}, False, "'' lacks 'Paris'"),
         ({HEALTH: Reply(200), PLAIN: Reply(200, b"{")}, False, "cannot be understood"),
         ({HEALTH: Reply(200), PLAIN: Reply(200, b"{}")}, False, "cannot be understood"),
         ({HEALTH: Reply(200), PLAIN: Reply(500)}, False, "answered with status 500"),
@@ -79,12 +77,81 @@ def test_ready_only_with_health_and_the_known_answer(
     assert said in look.reason
 
 
-def test_asks_for_the_model_with_the_prompt() -> None:
+@pytest.mark.parametrize(
+    ("replies", "pattern", "fault"),
+    [
+        ({PLAIN: text("Rome")}, "", "g.w: the answer 'Rome' lacks 'Paris'"),
+        ({CHAT: chat(None)}, "", "g.w: the answer '' lacks 'Paris'"),
+        ({PLAIN: text("x" * 9000 + "Paris")}, "", "lacks 'Paris'"),
+        ({PLAIN: text("Paris, Texas")}, "Paris$", "'Paris, Texas' does not match 'Paris$'"),
+    ],
+)
+def test_a_wrong_answer_is_not_waited_out(
+    replies: dict[str, Reply], pattern: str, fault: str
+) -> None:
+    api = Api({HEALTH: [Reply(200)], **{path: [reply] for path, reply in replies.items()}})
+    strict = replace(SERVER, readiness=replace(SERVER.readiness, expect_pattern=pattern))
+    with pytest.raises(DriverError) as error:
+        asked(api, strict, driver().probe)
+    assert fault in str(error.value)
+
+
+def test_a_pattern_alone_can_tell_the_answer() -> None:
+    either = Readiness(prompt="Capital of France?", expect_pattern=r"(?i)\bparis\b")
+    api = Api({HEALTH: [Reply(200)], PLAIN: [text("PARIS.")]})
+    assert asked(api, replace(SERVER, readiness=either), driver().probe).ready
+
+
+def test_asks_for_the_model_with_the_prompt_so_that_the_answer_is_always_the_same() -> None:
     api = Api({HEALTH: [Reply(200)], PLAIN: [text("Paris")]})
-    asked(api, SERVER, driver().probe)
-    body = json.loads(api.asked[-1].body)
-    assert body["model"] == "m"
-    assert body["prompt"] == "Capital of France?"
+    short = replace(SERVER, readiness=replace(SERVER.readiness, max_tokens=3))
+    asked(api, short, driver().probe)
+    assert json.loads(api.asked[-1].body) == {
+        "model": "m", "prompt": "Capital of France?", "max_tokens": 3, "temperature": 0, "seed": 0,
+    }  # fmt: skip
+
+
+def test_a_server_that_never_answers_is_not_waited_for_for_long() -> None:
+    hasty = replace(SERVER, readiness=replace(SERVER.readiness, prompt_timeout_s=0.05))
+
+    async def scenario() -> None:
+        over = asyncio.Event()
+
+        async def answer(request: Request) -> Reply:
+            if request.path != "/health":
+                await over.wait()
+            return Reply(200)
+
+        server = HttpServer(answer)
+        port = await server.listen(0)
+        look = await driver().probe(replace(hasty, api_url=f"http://127.0.0.1:{port}"))
+        assert not look.ready
+        assert look.reason == "the server does not answer: no answer within 0.05 s"
+        over.set()
+        await server.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--shutdown-timeout", "30"), "`--shutdown-timeout 30` is not below the 30 s"),
+        (("--shutdown-timeout=5", "--shutdown-timeout=99"), "`--shutdown-timeout 99`"),
+        (("--shutdown-timeout", "29"), ""),
+        (("--shutdown-timeout",), ""),
+        ((), ""),
+    ],
+)
+def test_a_server_has_time_enough_for_its_own_way_out(options: tuple[str, ...], fault: str) -> None:
+    command = ("/bin/true", *options)
+    url = f"http://127.0.0.1:{free_port()}"
+    prepare = driver().prepare(replace(SERVER, command=command, api_url=url))
+    if not fault:
+        asyncio.run(prepare)
+        return
+    with pytest.raises(DriverError, match=fault):
+        asyncio.run(prepare)
 
 
 def test_not_ready_while_nothing_listens() -> None:
@@ -146,7 +213,7 @@ def test_drain_waits_while_a_live_server_tells_nothing() -> None:
 def test_takes_work_again(status: int) -> None:
     api = Api({"POST /resume": [Reply(status)]})
     asked(api, SERVER, driver().undrain)
-    assert [request.path for request in api.asked] == ["/resume"]
+    assert [request.path for request in api.asked] == ["/is_sleeping", "/resume"]
 
 
 def test_says_when_a_server_does_not_resume() -> None:

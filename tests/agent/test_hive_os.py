@@ -22,6 +22,7 @@ from agent.performer import Performer
 from agent.ports import DriverError, SelfStarting
 from agent.settings import GpuSettings, GroupSettings
 from tests.parts import programs
+from tests.parts.balancer import Balancer
 from wire.model import Kind
 
 CONF = """RIG_ID=7
@@ -189,6 +190,7 @@ def _performer(driver: HiveOsDriver, workload: Workload) -> Performer:
         {"hiveos": driver},
         probe=ScriptedWorld(),
         tuner=Untuned(),
+        router=Balancer(),
         rng=random.Random(1),
     )
 

@@ -19,6 +19,7 @@ from agent.core.model import (
     Bound,
     Desired,
     Drain,
+    Erred,
     Event,
     Exited,
     Failed,
@@ -181,6 +182,9 @@ def _successors(s: Situation, rules: Rules) -> Iterator[Situation]:
         yield _moved(s, event, rules, alive=alive, budget=budget)
     if s.state.phase is Phase.RUNNING:
         yield _moved(s, HeldOut(s.state.ticket), rules)
+        if s.budget.faults and s.alive:
+            left = replace(s.budget, faults=s.budget.faults - 1)
+            yield _moved(s, Erred(s.state.ticket, "the answer is wrong"), rules, budget=left)
     yield from _misfortunes(s, rules)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from agent.core.model import (
+    Erred,
     Exited,
     HeldOut,
     Lapsed,
+    Noted,
     Offline,
     Prepare,
     Probe,
@@ -173,6 +175,35 @@ def test_who_holds_out_gets_the_restarts_back() -> None:
     ticket = group.state.ticket
     assert group.feed(HeldOut(ticket)) is Phase.RUNNING
     assert (group.state.restarts, group.state.ticket) == (0, ticket)
+
+
+def test_a_workload_that_errs_is_stopped_before_it_is_restarted() -> None:
+    group = running("etc")
+    assert group.feed(Erred(group.state.ticket, "the answer is wrong")) is Phase.STOPPING
+    assert group.state.active == "etc", "it still holds the GPUs"
+    assert group.state.reason == "etc erred (the answer is wrong); restart 1 of 2"
+    assert group.done() is Phase.VACATING
+    assert group.effect() == Vacate(group.state.ticket, 1), "after the first pause"
+    assert group.until(Phase.RUNNING).state.active == "etc"
+
+
+def test_erring_and_exiting_share_one_budget() -> None:
+    group = switching(Phase.PREPARING, Group(restarts_max=1)).until(Phase.RUNNING)
+    group.feed(Exited(group.state.ticket, "crash"))
+    group.until(Phase.RUNNING).feed(Erred(group.state.ticket, "wrong"))
+    group.until(Phase.IDLE)
+    assert group.state.rejected[0].reason == "llama erred more than 1 times, last: wrong"
+
+
+@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.RUNNING])
+def test_how_it_goes_is_told_and_moves_nothing(phase: Phase) -> None:
+    group = running("etc") if phase is Phase.RUNNING else switching(phase)
+    ticket, lines = group.state.ticket, group.state.lines
+    assert group.feed(Noted(ticket, "the route stays open")) is phase
+    assert (group.state.ticket, group.state.lines) == (ticket, lines)
+    assert group.state.reason == "the route stays open"
+    group.feed(Noted(ticket - 1, "too late"))
+    assert group.state.reason == "the route stays open"
 
 
 def test_an_ordered_switch_never_waits_for_a_restarts_pause() -> None:

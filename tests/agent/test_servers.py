@@ -21,12 +21,14 @@ from wire.model import Kind, WorkloadReading
 each_server = pytest.mark.parametrize("row", SERVERS, ids=lambda row: row.driver)
 
 ANSWERS: dict[str, object] = {
+    "/generate": {"generated_text": " Paris."},
     "/v1/completions": {"choices": [{"index": 0, "text": " Paris."}]},
     "/api/generate": {"model": "m", "response": "Paris.", "done": True},
     "/v2/models/m/generate": {"model_name": "m", "text_output": "It is Paris."},
 }
 
 PROMPTS: dict[str, dict[str, object]] = {
+    "/generate": {"inputs": "Capital of France?"},
     "/v1/completions": {"model": "m", "prompt": "Capital of France?"},
     "/api/generate": {"model": "m", "prompt": "Capital of France?", "stream": False},
     "/v2/models/m/generate": {"text_input": "Capital of France?"},
@@ -110,9 +112,8 @@ def test_garbage_is_no_answer(row: Server, body: bytes) -> None:
 def test_another_answer_is_not_the_known_one(row: Server) -> None:
     path = row.prompts[0].path.replace("{model}", "m")
     rome = json.dumps(ANSWERS[path]).replace("Paris", "Rome").encode()
-    look = asked(answers(row, body=rome), workload(row), driver(row).probe)
-    assert not look.ready
-    assert "lacks 'Paris'" in look.reason
+    with pytest.raises(DriverError, match="lacks 'Paris'"):
+        asked(answers(row, body=rome), workload(row), driver(row).probe)
 
 
 @each_server
@@ -143,7 +144,11 @@ def test_drains_until_idle_twice_in_a_row(row: Server) -> None:
 def test_takes_work_again(row: Server) -> None:
     api = Api({"POST /resume": [Reply(200)]})
     asked(api, workload(row), driver(row).undrain)
-    assert [request.path for request in api.asked] == ([row.resume] if row.resume else [])
+    looks = [row.nap.state] if row.nap else []
+    assert [request.path for request in api.asked] == [
+        *looks,
+        *([row.resume] if row.resume else []),
+    ]
 
 
 @each_server
@@ -186,6 +191,23 @@ def test_llamacpp_without_metrics_shows_its_slots() -> None:
     api = Api({"GET /metrics": [refused], "GET /slots": [slots]})
     found = asked(api, workload(row), driver(row).read)
     assert found == WorkloadReading("g", "w", requests_running=1)
+
+
+def test_triton_without_generate_is_asked_by_its_inference_protocol() -> None:
+    row = row_of("triton")
+    tensors = [
+        {"name": "context_logits", "datatype": "FP32", "shape": [1, 1], "data": [0.5]},
+        {"name": "text_output", "datatype": "BYTES", "shape": [1, 1], "data": ["Paris."]},
+    ]
+    api = Api(
+        {
+            f"GET {row.health}": [Reply(200)],
+            "POST /v2/models/m/infer": [Reply.of({"model_name": "m", "outputs": tensors})],
+        }
+    )
+    assert asked(api, workload(row), driver(row).probe).ready
+    inputs = {each["name"]: each["data"] for each in json.loads(api.asked[-1].body)["inputs"]}
+    assert inputs == {"text_input": ["Capital of France?"], "max_tokens": [32]}
 
 
 def test_triton_has_its_metrics_elsewhere() -> None:

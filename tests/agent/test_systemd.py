@@ -19,6 +19,7 @@ from agent.performer import Performer
 from agent.reactor import Reactor
 from agent.settings import GpuSettings, GroupSettings
 from agent.systemd import ServiceManager, Supervision, describe
+from tests.parts.balancer import Balancer
 from wire.model import Phase
 
 
@@ -38,6 +39,7 @@ def reactor() -> Reactor:
         {"scripted": ScriptedDriver(world)},
         probe=world,
         tuner=Untuned(),
+        router=Balancer(),
         rng=random.Random(0),
     )
     rules = Rules(allowed=frozenset())

@@ -1,4 +1,4 @@
-"""What every driver promises, over every driver: scripted, miner and inference over processes."""
+"""What every driver promises, over every driver: scripted, of demo programs, of a real server."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from agent.core.workload import Workload
 from agent.ports import Drainable, Driver, DriverError
 from tests.parts import programs
-from tests.parts.benches import Bench, InferenceBench, MinerBench, ScriptedBench
+from tests.parts.benches import Bench, InferenceBench, LlamaBench, MinerBench, ScriptedBench
 
 GRACE_S = 30.0
 """Long enough that no test here depends on it."""
 
 
-@pytest.fixture(params=[ScriptedBench, MinerBench, InferenceBench])
+@pytest.fixture(params=[ScriptedBench, MinerBench, InferenceBench, LlamaBench])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     with programs.swept(tmp_path):
         bench: Bench = request.param(tmp_path)
@@ -193,7 +193,7 @@ def test_drains_and_takes_work_again(bench: Bench) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("bench", [MinerBench, InferenceBench], indirect=True)
+@pytest.mark.parametrize("bench", [MinerBench, InferenceBench, LlamaBench], indirect=True)
 def test_refuses_a_port_that_another_program_holds(bench: Bench) -> None:
     async def scenario() -> None:
         workload = bench.workload()
@@ -210,7 +210,7 @@ def test_refuses_a_port_that_another_program_holds(bench: Bench) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("bench", [MinerBench, InferenceBench], indirect=True)
+@pytest.mark.parametrize("bench", [MinerBench, InferenceBench, LlamaBench], indirect=True)
 def test_refuses_a_port_that_another_group_holds(bench: Bench) -> None:
     async def scenario() -> None:
         driver, workload = bench.driver(), bench.workload()

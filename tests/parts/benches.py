@@ -15,6 +15,7 @@ from agent.drivers.record import load
 from agent.drivers.registry import drivers
 from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
 from agent.ports import Driver
+from tests.parts import gguf
 from tests.parts.programs import free_port
 from wire.model import Kind
 
@@ -147,8 +148,35 @@ class InferenceBench(_ProgramBench):
     kind = Kind.INFERENCE
     short_name = "openai"
     module = "agent.demo.inference"
-    arguments = ("--model", "m", "--load-s", "0", "--tokens-per-s", "1000")
+    arguments: tuple[str, ...] = ("--model", "m", "--load-s", "0", "--tokens-per-s", "1000")
     readiness = Readiness(prompt="Say ready.", expect="ready")
+
+
+class LlamaBench(_ProgramBench):
+    """The inference driver with llama.cpp's own server and a tiny model."""
+
+    kind = Kind.INFERENCE
+    short_name = "llamacpp"
+    module = str(Path(__file__).with_name("llama_server.py"))
+    arguments = ()
+    readiness = Readiness(prompt="abc", expect=gguf.continuation("abc", 5), max_tokens=5)
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.model = gguf.write(directory / "alphabet.gguf")
+
+    def reader(self) -> Driver:
+        """One more pair of eyes; the driver in use stays in use."""
+        return drivers(ProcessLauncher(self._state_dir))[self.short_name]
+
+    def workload(self, *, ignores_term: bool = False, exits: bool = False) -> Workload:
+        command = (
+            *(sys.executable, self.module, "--port", str(self._port), "--api-key", "token"),
+            *("--model", str(self.model)),
+            *(("--ignore-term",) if ignores_term else ()),
+            *(("--exits",) if exits else ()),
+        )
+        return replace(super().workload(), command=command, model="alphabet")
 
 
 def _command_line(path: Path) -> list[bytes]:

@@ -12,6 +12,7 @@ from agent.ports import Readiness
 from tests.sim.checks import rig as checks
 from tests.sim.gpus import Life
 from tests.sim.journals import SimJournal
+from tests.sim.routes import SimBalancer
 from tests.sim.witness import Witness
 
 
@@ -22,6 +23,7 @@ class CheckedDriver(ScriptedDriver):
         self,
         world: ScriptedWorld,
         journals: Mapping[str, SimJournal],
+        balancer: SimBalancer,
         life: Life,
         witness: Witness,
         calm: Callable[[], bool],
@@ -29,6 +31,7 @@ class CheckedDriver(ScriptedDriver):
         """`calm`: scripts count no more."""
         super().__init__(world)
         self._journals = journals
+        self._balancer = balancer
         self._life = life
         self._witness = witness
         self._calm = calm
@@ -40,7 +43,9 @@ class CheckedDriver(ScriptedDriver):
 
     async def start(self, workload: Workload) -> None:
         """See `agent.ports.Driver`."""
-        await super().start(await self._checked("start", workload))
+        script = await self._checked("start", workload)
+        self._witness(checks.unrouted(workload.key, self._balancer.sends_to))
+        await super().start(script)
         await self._survived()
 
     async def stop(self, workload: Workload, grace_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.core.route import Hook, Route
 from agent.core.workload import Deadlines, Readiness, Workload
 from agent.settings import GpuSettings, GroupSettings, LinkSettings, SafetySettings, Settings
 from tests.sim.faults import Schedule
@@ -24,6 +25,14 @@ LOOK_INTERVAL_S = 2.0
 HOT_SAMPLES = 3
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
+
+ROUTES = {
+    "chat": Route(close=Hook(remove="/up"), open=Hook(create="/up"), timeout_s=1, settle_s=0.1)
+}
+"""By name; what the hooks do is `tests.sim.routes`' to say."""
+
+UNROUTED_OF_5 = 2
+"""Of every five seeds the one without a load balancer: its misfortune stays as it was."""
 
 DEADLINES = Deadlines(prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=3, start_s=3, probe_s=9)
 
@@ -58,6 +67,7 @@ def _group(rig: str, number: int, schedule: Schedule) -> GroupSettings:
                 group=group,
                 gpus=gpus,
                 profile=profile,
+                route=None if schedule.seed % 5 == UNROUTED_OF_5 else ROUTES.get(name),
                 deadlines=DEADLINES,
                 readiness=Readiness(hold_s=HOLD_S),
                 script=schedule.scripts[rig][name],

@@ -20,6 +20,7 @@ from tests.sim.journals import SimJournal
 from tests.sim.ledger import SimStore
 from tests.sim.machine_settings import BOOT_GRACE_S, COOLED_S, REPORT_INTERVAL_S, settings
 from tests.sim.network import CheckedLink, Letter, SimNetwork
+from tests.sim.routes import SimBalancer, SimRouter
 from tests.sim.trace import Trace
 from tests.sim.witness import Witness
 from wire.model import Assignment, Outcome, Phase
@@ -72,6 +73,7 @@ class SimMachine:
             group.name: SimJournal(group.name, self.hardware.disk, group.rules(), self, witness)
             for group in self.settings.groups
         }
+        self.balancer = SimBalancer(f"{schedule.seed}/{name}")
         self._network = network
         self._store = store
         self._trace = trace
@@ -226,7 +228,9 @@ class SimMachine:
             clock=self.hardware.rig_clock,
         )
         link = CheckedLink(self._network.agent_link(self.name), self._witness, self._fault)
-        driver = CheckedDriver(self.hardware.world, self.journals, self, self._witness, _calm)
+        driver = CheckedDriver(
+            self.hardware.world, self.journals, self.balancer, self, self._witness, _calm
+        )
         self.rig = Rig(
             self.settings,
             identity,
@@ -237,6 +241,7 @@ class SimMachine:
                 probe=self.hardware.eyes,
                 tuner=self.hardware.tuner,
                 sampler=self.hardware.eyes,
+                router=SimRouter(self.balancer, self.journals, self, self._witness, _calm),
                 rng=self._rng,
             ),
         )

@@ -164,8 +164,12 @@ class _Scenario:
             return "is away"
         stored = self._fleet.assignments.get(view.key)
         remembered = stored.assignment.generation if stored is not None else 0
-        return checks.agreed(state, remembered) or checks.as_assigned(
-            state, sorted(machine.hardware.alive(view.key.group)), view.assigned
+        alive = sorted(machine.hardware.alive(view.key.group))
+        own = [w for g in machine.settings.groups if g.name == view.key.group for w in g.workloads]
+        return (
+            checks.agreed(state, remembered)
+            or checks.as_assigned(state, alive, view.assigned)
+            or checks.served(own, state.active, machine.balancer.sends_to)
         )
 
     def _repair(self) -> None:

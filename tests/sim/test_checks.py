@@ -9,6 +9,8 @@ import pytest
 
 from agent.core import recovery
 from agent.core.model import Desired, Lock, Offline, Rules, State
+from agent.core.route import Hook, Route
+from agent.core.workload import Workload
 from controller.core.model import (
     Block,
     Decision,
@@ -25,6 +27,7 @@ from wire.model import (
     Assignment,
     GroupOffer,
     GroupStatus,
+    Kind,
     Leg,
     Outcome,
     Phase,
@@ -72,9 +75,20 @@ ENDED = [
 COIN = Quote("coin", 0.5, 0.0, QuoteState.FRESH)
 BAND = {"coin": (0.0, 1.0)}
 
+ROUTED = Workload(
+    name="chat",
+    kind=Kind.INFERENCE,
+    driver="scripted",
+    group="g0",
+    route=Route(close=Hook(remove="/up"), open=Hook(create="/up")),
+)
+
 KEPT = {
     "journaled": rig.journaled("start", "coin", replace(RUNNING, phase=Phase.STARTING)),
     "exclusive": rig.exclusive("gpu", ["g0.coin"]),
+    "routed": rig.routed("coin", RUNNING),
+    "unrouted": rig.unrouted("g0.coin", {"g0.chat"}),
+    "served": rest.served([ROUTED], "chat", {"g0.chat"}),
     "empty_before_start": rig.empty_before_start("gpu", [], 10, 100),
     "tuned_before_start": rig.tuned_before_start("gpu", "eco", "eco"),
     "neutral_before_tuning": rig.neutral_before_tuning("gpu", "neutral", "eco", "neutral"),
@@ -130,6 +144,13 @@ BROKEN_PROMISES = {
         rig.journaled("start", "spare", replace(RUNNING, phase=Phase.STARTING)),
         rig.journaled("drain", "spare", replace(RUNNING, phase=Phase.DRAINING)),
     ],
+    "routed": [
+        rig.routed("coin", None),
+        rig.routed("spare", RUNNING),
+        rig.routed("coin", PROBING),
+    ],
+    "unrouted": [rig.unrouted("g0.chat", {"g0.chat"})],
+    "served": [rest.served([ROUTED], "chat", {"g0.coin"})],
     "exclusive": [rig.exclusive("gpu", ["g0.coin", "g0.chat"])],
     "empty_before_start": [
         rig.empty_before_start("gpu", ["g0.coin"], 0, 100),

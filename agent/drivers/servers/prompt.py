@@ -10,8 +10,8 @@ import msgspec
 from agent.core.workload import Workload
 from agent.drivers import paths
 
-TOKENS_MAX = 32
-"""Enough for a known answer, short enough not to delay paying work."""
+SEED = 0
+"""Beside temperature 0, for servers that draw even then; any, but always the same."""
 
 Body = Callable[[Workload], dict[str, object]]
 
@@ -61,15 +61,47 @@ def ollama(workload: Workload) -> dict[str, object]:
         "model": workload.model,
         "prompt": workload.readiness.prompt,
         "stream": False,
-        "options": {"num_predict": TOKENS_MAX, "temperature": 0},
+        "options": {
+            "num_predict": workload.readiness.max_tokens,
+            "temperature": 0,
+            "seed": SEED,
+        },
     }
 
 
+def tgi(workload: Workload) -> dict[str, object]:
+    """Text Generation Inference's own `/generate`, which takes no temperature of 0."""
+    tokens = workload.readiness.max_tokens
+    parameters = {"max_new_tokens": tokens, "do_sample": False, "seed": SEED}
+    return {"inputs": workload.readiness.prompt, "parameters": parameters}
+
+
 def triton(workload: Workload) -> dict[str, object]:
-    """Triton's generate extension, as language models use it."""
-    parameters = {"stream": False, "max_tokens": TOKENS_MAX, "temperature": 0}
+    """Triton's generate extension, as language models use it; greedy, so without a seed."""
+    tokens = workload.readiness.max_tokens
+    parameters = {"stream": False, "max_tokens": tokens, "temperature": 0}
     return {"text_input": workload.readiness.prompt, "parameters": parameters}
 
 
+def triton_infer(workload: Workload) -> dict[str, object]:
+    """Triton's inference protocol, for models that take the same texts and have no generate."""
+    readiness = workload.readiness
+    return {
+        "inputs": [
+            _tensor("text_input", "BYTES", readiness.prompt),
+            _tensor("max_tokens", "INT32", readiness.max_tokens),
+        ]
+    }
+
+
+def _tensor(name: str, datatype: str, value: object) -> dict[str, object]:
+    return {"name": name, "shape": [1, 1], "datatype": datatype, "data": [value]}
+
+
 def _common(workload: Workload) -> dict[str, object]:
-    return {"model": workload.model, "max_tokens": TOKENS_MAX, "temperature": 0}
+    return {
+        "model": workload.model,
+        "max_tokens": workload.readiness.max_tokens,
+        "temperature": 0,
+        "seed": SEED,
+    }

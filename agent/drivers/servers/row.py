@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.drivers.servers.load import Signal
+from agent.drivers.servers.nap import Nap
 from agent.drivers.servers.prompt import Body, Prompt
 
 
@@ -29,5 +30,9 @@ class Server:
     """Path to post to when it shall take work again; empty: it does so by itself."""
     metrics_apart: bool = False
     """Its metrics have a port of their own, so the workload needs `metrics_url`."""
+    finish_option: str = ""
+    """Option that says for how many seconds requests may finish after SIGTERM."""
+    nap: Nap | None = None
+    """How it leaves the GPU memory and stays alive, if it can."""
     needs: str = ""
     """What it needs on its command line, for people."""

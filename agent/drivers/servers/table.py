@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.core.workload import Workload
 from agent.drivers.servers import prompt
 from agent.drivers.servers.load import LoadedModels, Metrics, Slots
+from agent.drivers.servers.nap import Nap
 from agent.drivers.servers.prompt import Prompt
 from agent.drivers.servers.row import Server
 
@@ -31,6 +32,20 @@ _LLAMA_TOKENS = ("llamacpp:tokens_predicted_total",)
 # Older servers know only the second way to say that requests in progress shall finish, and would
 # abort them without it.
 _PAUSE = "/pause?mode=wait&wait_for_inflight_requests=true&clear_cache=false"
+
+# vLLM's sleep mode. After level 2 the weights must be loaded into memory that was taken before.
+_VLLM_NAP = Nap(
+    sleep="/sleep?level={level}",
+    wake=(("/wake_up", None),),
+    wake_anew=(
+        ("/wake_up?tags=weights", None),
+        ("/collective_rpc", {"method": "reload_weights"}),
+        ("/wake_up?tags=kv_cache", None),
+    ),
+    kept=Metrics("/metrics", ('engine_sleep_state{sleep_state="weights_offloaded"}',), ()),
+    state="/is_sleeping",
+    says="is_sleeping",
+)
 
 
 def _let_go(workload: Workload) -> dict[str, object]:
@@ -64,6 +79,8 @@ SERVERS = (
         prompts=_OPENAI,
         quiesce=_PAUSE,
         resume="/resume",
+        finish_option="--shutdown-timeout",
+        nap=_VLLM_NAP,
         needs="`VLLM_SERVER_DEV_MODE=1` in `environment` lets it admit nothing new while it drains",
     ),
     # SGLang: its metrics collector in sgl-project/sglang. Its own pause never lets requests finish.
@@ -81,7 +98,7 @@ SERVERS = (
         title="Text Generation Inference",
         health="/health",
         signals=(Metrics("/metrics", _TGI_RUNNING, _TGI_WAITING, _TGI_TOKENS),),
-        prompts=_OPENAI,
+        prompts=(Prompt("/generate", prompt.tgi, "generated_text"), *_OPENAI),
     ),
     # llama.cpp: tools/server/README.md of ggml-org/llama.cpp.
     Server(
@@ -121,8 +138,12 @@ SERVERS = (
                 tells_running=False,
             ),
         ),
-        prompts=(Prompt("/v2/models/{model}/generate", prompt.triton, "text_output"),),
+        prompts=(
+            Prompt("/v2/models/{model}/generate", prompt.triton, "text_output"),
+            Prompt("/v2/models/{model}/infer", prompt.triton_infer, "outputs[].data[]"),
+        ),
         metrics_apart=True,
+        finish_option="--exit-timeout-secs",
         needs=(
             "`--exit-timeout-secs` for requests at work, of which most of its backends tell "
             "nothing; an empty `readiness.prompt` for models that do not generate text"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from agent.core.model import State
+from agent.core.workload import Workload
 from controller.core.model import GroupKey
 from controller.ports import StoredAssignment, StoredOutcome
 
@@ -37,4 +38,12 @@ def as_assigned(state: State, alive: Sequence[str], assigned: str | None) -> str
         return f"{state.phase} {state.active}, lapsed {state.lapsed}, assigned {assigned}"
     if list(alive) != ([] if assigned is None else [assigned]):
         return f"{list(alive)} run, assigned is {assigned}"
+    return ""
+
+
+def served(workloads: Sequence[Workload], active: str | None, sends_to: Collection[str]) -> str:
+    """A workload at rest gets the requests that it is there for."""
+    for workload in workloads:
+        if workload.name == active and workload.route is not None and workload.key not in sends_to:
+            return f"{workload.key} runs but gets no requests"
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from agent.core import recovery
@@ -32,6 +32,19 @@ def journaled(verb: str, workload: str, durable: State | None) -> str:
     if verb != "stop" and named != workload:
         return f"{verb} {workload} while the journal names {named}"
     return ""
+
+
+def routed(workload: str, durable: State | None) -> str:
+    """Requests are sent to nothing but what is proven."""
+    if durable is None or durable.phase is not Phase.RUNNING or durable.active != workload:
+        now = f"{durable.phase} {durable.active}" if durable is not None else "nothing"
+        return f"{workload} gets requests while the journal says {now}"
+    return ""
+
+
+def unrouted(key: str, sends_to: Collection[str]) -> str:
+    """What is started gets no requests before it is proven."""
+    return f"{key} is started while it gets requests" if key in sends_to else ""
 
 
 def exclusive(gpu: str, keys: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from agent import journal
@@ -10,8 +11,9 @@ from agent.core.model import Effect, Event, State, Succeeded, Tune
 from agent.core.workload import Workload
 from agent.journal import FileJournal
 from agent.performer import Emit, Performer
-from agent.ports import Driver, Tuner
+from agent.ports import Driver, RouteError, Tuner
 from agent.reactor import Reactor
+from agent.traffic import Tell, Traffic
 from tests.sim.mutants.planting import Mutant, Swaps
 
 
@@ -190,8 +192,10 @@ def _not_made_neutral(swaps: Swaps) -> None:
 def _profile_not_applied(swaps: Swaps) -> None:
     attempt = Performer._attempt
 
-    async def lazy(self: Performer, effect: Effect) -> Event:
-        return Succeeded(effect.ticket) if isinstance(effect, Tune) else await attempt(self, effect)
+    async def lazy(self: Performer, effect: Effect, emit: Emit) -> Event:
+        if isinstance(effect, Tune):
+            return Succeeded(effect.ticket)
+        return await attempt(self, effect, emit)
 
     swaps.attribute(Performer, "_attempt", lazy)
 
@@ -214,8 +218,8 @@ def _only_first_stopped(swaps: Swaps) -> None:
 def _no_deadlines(swaps: Swaps) -> None:
     work = Performer._work
 
-    def patient(self: Performer, effect: Effect) -> Any:
-        return float("inf"), work(self, effect)[1]
+    def patient(self: Performer, effect: Effect, emit: Emit) -> Any:
+        return float("inf"), work(self, effect, emit)[1]
 
     swaps.attribute(Performer, "_work", patient)
 
@@ -223,8 +227,8 @@ def _no_deadlines(swaps: Swaps) -> None:
 def _errors_swallowed(swaps: Swaps) -> None:
     attempt = Performer._attempt
 
-    async def cheerful(self: Performer, effect: Effect) -> Event:
-        await attempt(self, effect)
+    async def cheerful(self: Performer, effect: Effect, emit: Emit) -> Event:
+        await attempt(self, effect, emit)
         return Succeeded(effect.ticket)
 
     swaps.attribute(Performer, "_attempt", cheerful)
@@ -235,6 +239,32 @@ def _exit_unseen(swaps: Swaps) -> None:
         await asyncio.Future()
 
     swaps.attribute(Performer, "_watch", asleep)
+
+
+def _routed_unproven(swaps: Swaps) -> None:
+    prove = Performer._prove
+
+    async def early(self: Performer, driver: Driver, workload: Workload) -> None:
+        with suppress(RouteError):
+            await self._traffic._router.open(workload)
+        await prove(self, driver, workload)
+
+    swaps.attribute(Performer, "_prove", early)
+
+
+def _route_left_open(swaps: Swaps) -> None:
+    async def trust(self: Traffic, workload: Workload) -> None:
+        """Whoever stopped it will have closed it."""
+
+    swaps.attribute(Traffic, "close", trust)
+
+
+def _opened_once(swaps: Swaps) -> None:
+    async def once(self: Traffic, driver: Driver, workload: Workload, tell: Tell) -> None:
+        with suppress(RouteError):
+            await self._router.open(workload)
+
+    swaps.attribute(Traffic, "let_in", once)
 
 
 MUTANTS = (
@@ -262,4 +292,7 @@ MUTANTS = (
     Mutant("no-deadlines", "every verb has a deadline", _no_deadlines),
     Mutant("errors-swallowed", "a driver's error is a failure", _errors_swallowed),
     Mutant("exit-unseen", "an exit is noticed", _exit_unseen),
+    Mutant("routed-unproven", "only what is proven gets requests", _routed_unproven),
+    Mutant("route-left-open", "a route is closed before a start", _route_left_open),
+    Mutant("opened-once", "opening a route is tried again", _opened_once),
 )

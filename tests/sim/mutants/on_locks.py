@@ -8,7 +8,7 @@ from typing import Any
 from agent.core import lock, recovery
 from agent.core.model import Drain, Event, State
 from agent.core.workload import Workload
-from agent.performer import Performer
+from agent.performer import Emit, Performer
 from agent.ports import Driver
 from controller.core import standing
 from controller.core.model import GroupView, Hold
@@ -21,8 +21,8 @@ def _lock_ignored(swaps: Swaps) -> None:
 
 
 def _lock_unasked(swaps: Swaps) -> None:
-    async def released(self: Performer, effect: Drain) -> Event:
-        return await self._attempt(effect)
+    async def released(self: Performer, effect: Drain, emit: Emit) -> Event:
+        return await self._attempt(effect, emit)
 
     swaps.attribute(Performer, "_released", released)
 
