@@ -36,6 +36,9 @@ PROBE_INTERVAL_S = 1.0
 HELD_OUT_S = 600.0
 """A workload that ran for this long gets its restarts back."""
 
+PHANTOM_BUSY_RATIO = 0.5
+"""A GPU without a process that is busier than this is stuck in somebody's work."""
+
 BACKOFF_MAX_S = 30.0
 """Longest wait before a restart; the group can follow no new word meanwhile."""
 
@@ -71,8 +74,8 @@ class Performer:
     async def perform(self, effect: Effect, emit: Emit) -> None:
         """Do it, and tell how it ended."""
         match effect:
-            case Watch(workload=name):
-                await self._watch(effect.ticket, self._workloads[name], emit)
+            case Watch():
+                await self._watch(effect, self._workloads[effect.workload], emit)
             case _:
                 emit(await self._attempt(effect))
 
@@ -83,7 +86,8 @@ class Performer:
             async with asyncio.timeout(deadline_s):
                 await work
         except TimeoutError:
-            return Failed(effect.ticket, f"not done within {deadline_s:g} s")
+            held = f"; {self._stuck()}" if isinstance(effect, Stop) else ""
+            return Failed(effect.ticket, f"not done within {deadline_s:g} s{held}")
         except (DriverError, TuneError) as error:
             return Failed(effect.ticket, str(error))
         return Succeeded(effect.ticket)
@@ -96,7 +100,8 @@ class Performer:
             return max(limits.stop_s for limits in every), self._stop()
         if isinstance(effect, Vacate):
             longest_s = max(limits.vacate_s for limits in every)
-            return longest_s + BACKOFF_MAX_S, self._vacate(effect.restarts, longest_s)
+            pause_s = BACKOFF_MAX_S if effect.restarts else 0.0
+            return longest_s + pause_s, self._vacate(effect.restarts, longest_s)
         workload = self._listed(effect.workload)
         limits = workload.deadlines
         driver = self._driver(workload)
@@ -131,6 +136,8 @@ class Performer:
         )
         # One that cannot be stopped must not save the others, nor leave them half stopped.
         for error in endings:
+            if isinstance(error, DriverError):
+                raise DriverError(f"{error}; {self._stuck()}") from error
             if error is not None:
                 raise error
 
@@ -140,13 +147,21 @@ class Performer:
             # Half of the time for its own way out, half for the kernel after KILL.
             await driver.stop(workload, workload.deadlines.stop_s / 2)
 
+    def _stuck(self) -> str:
+        """What a process that does not even end by KILL means."""
+        gpus = ", ".join(self._group.gpus)
+        return (
+            f"it may still hold {gpus}; if it hangs in the kernel, only a reboot of the rig helps"
+        )
+
     async def _vacate(self, restarts: int, limit_s: float) -> None:
         if restarts:
             await asyncio.sleep(self._backoff_s(restarts))
-        await self._tuner.neutral(self._group.gpus)
-        seen = "they could not be seen"
+        seen = f"{', '.join(self._group.gpus)} could not be made neutral"
         try:
             async with asyncio.timeout(limit_s):
+                await self._tuner.neutral(self._group.gpus)
+                seen = self._unseen()
                 empty = 0
                 while empty < self._gpu.vacant_samples:
                     if empty:
@@ -162,13 +177,20 @@ class Performer:
     async def _holder(self) -> str:
         """What holds the GPUs; empty when nothing does."""
         look = await self._probe.occupancy(self._group.gpus)
-        if look is None:
-            return "they could not be seen"
+        if look is None or look.unseen:
+            return self._unseen(look.unseen if look else "")
+        holder = ""
         if look.pids:
-            return f"processes {', '.join(map(str, look.pids))} hold them"
-        if look.memory_used_max_bytes > self._gpu.vacant_memory_bytes:
-            return f"{look.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
-        return ""
+            holder = f"processes {', '.join(map(str, look.pids))} hold them"
+        elif look.memory_used_max_bytes > self._gpu.vacant_memory_bytes:
+            holder = f"{look.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
+        elif (look.utilization_max_ratio or 0.0) > PHANTOM_BUSY_RATIO:
+            holder = f"{look.utilization_max_ratio:.0%} busy, with no process"
+        return holder and (look.said or f"{', '.join(self._group.gpus)}: {holder}")
+
+    def _unseen(self, why: str = "") -> str:
+        gpus = ", ".join(self._group.gpus)
+        return f"{gpus} could not be seen{why and f': {why}'}"
 
     async def _start(self, driver: Driver, workload: Workload) -> None:
         """Look once more first: however long ago the GPUs were proven empty, they are it now."""
@@ -197,8 +219,12 @@ class Performer:
                 return
             await asyncio.sleep(pause_s)
 
-    async def _watch(self, ticket: int, workload: Workload, emit: Emit) -> None:
-        driver = self._driver(workload)
+    async def _watch(self, effect: Watch, workload: Workload, emit: Emit) -> None:
+        driver, ticket = self._driver(workload), effect.ticket
+        if effect.derate is not None:
+            failure = await self._derate(workload, effect.derate)
+            if failure:
+                emit(Failed(ticket, failure))
         if isinstance(driver, Drainable):
             # A server that will not take work again still runs: that is for its probes to tell.
             with contextlib.suppress(DriverError):
@@ -208,6 +234,18 @@ class Performer:
             emit(Exited(ticket, await driver.exited(workload)))
         finally:
             timer.cancel()
+
+    async def _derate(self, workload: Workload, step: int) -> str:
+        """Why the power limit could not be set; empty when it is."""
+        limit_s = workload.deadlines.tune_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._tuner.derate(workload.gpus, workload.profile, step)
+        except TimeoutError:
+            return f"not done within {limit_s:g} s"
+        except TuneError as error:
+            return str(error)
+        return ""
 
     def _backoff_s(self, restarts: int) -> float:
         """1, 2, 4 … seconds, with jitter so that a fleet does not restart in step."""

@@ -41,6 +41,12 @@ class Occupancy:
     pids: tuple[int, ...]
     memory_used_max_bytes: int
     """On the fullest of the GPUs: seven empty ones must not hide one that is held."""
+    utilization_max_ratio: float | None = None
+    """Of the busiest of the GPUs, where the driver tells it."""
+    said: str = ""
+    """Which GPU is held by what, and what to do, if whoever looked can tell."""
+    unseen: str = ""
+    """Why one of the GPUs could not be seen; the rest then says nothing."""
 
 
 class Driver(Protocol):
@@ -128,6 +134,13 @@ class Tuner(Protocol):
 
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         """Back to the neutral profile. Raises `TuneError`."""
+
+    async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
+        """The profile with its power limit lowered by so many steps; 0 gives the profile itself.
+
+        Raises:
+            TuneError: It cannot be set; safety then stops the workload.
+        """
 
 
 class Journal(Protocol):

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core import safety
-from agent.core.model import Tripped
+from agent.core.model import Derated, Faulted, State, Tripped
 from agent.performer import Performer
 from agent.ports import Driver, GpuProbe, Journal, Sampler, Tuner
 from agent.reactor import Reactor
-from agent.settings import Settings
+from agent.settings import GroupSettings, SafetySettings, Settings
 from agent.uplink import Identity, Uplink
 from wire import logs, model
 from wire.transport import AgentLink
@@ -43,6 +43,8 @@ class Rig:
         self._settings = settings
         self._equipment = equipment
         self._readings: dict[str, model.WorkloadReading] = {}
+        self._demands: dict[str, safety.Demand] = {}
+        """What safety demanded of each group in the newest sample."""
         self._log = logs.get("rig", rig=settings.rig)
         self.reactors = {
             group.name: Reactor(
@@ -83,34 +85,42 @@ class Rig:
             tasks.create_task(self._read(), name="readings")
 
     def _changed(self) -> None:
+        # A group in danger that sets out meanwhile must not get as far as a start.
+        for group, demand in self._demands.items():
+            if isinstance(demand, safety.Stop):
+                self._demand(group, demand)
         self.uplink.changed()
 
     async def _guard(self) -> None:
-        """Look at every sample once, and stop what is in danger."""
-        chosen = self._settings.safety
-        limits = safety.Limits(
-            temperature_max_c=chosen.temperature_max_c,
-            memory_temperature_max_c=chosen.memory_temperature_max_c,
-            samples=chosen.samples,
-        )
-        groups = {group.name: group.gpus for group in self._settings.groups}
+        """Look at every sample once, and demand what safety does."""
+        limits = self._settings.safety.limits()
         watch, seen_s = safety.Watch(), float("-inf")
         while True:
             sample = self._equipment.sampler.latest()
             if sample.ok and sample.at_s > seen_s:
                 seen_s = sample.at_s
-                watch, reasons = safety.look(watch, sample, groups, limits)
-                for group, reason in reasons.items():
-                    self._trip(group, reason)
+                watch, self._demands = safety.look(watch, sample, self._guarded(), limits)
+                for group, demand in self._demands.items():
+                    self._demand(group, demand)
             await asyncio.sleep(self._settings.gpu.fast_interval_s)
 
-    def _trip(self, group: str, reason: str) -> None:
+    def _guarded(self) -> dict[str, safety.Guarded]:
+        return {
+            group.name: _guarded(group, self.reactors[group.name].state, self._settings.safety)
+            for group in self._settings.groups
+        }
+
+    def _demand(self, group: str, demand: safety.Demand) -> None:
+        """Tell the group, unless it does so already; said again until it does."""
         reactor = self.reactors[group]
-        # Where nothing runs there is nothing to stop, however long the danger lasts.
-        at_rest = reactor.state.phase in (model.Phase.IDLE, model.Phase.FAILED)
-        if not at_rest and not reactor.state.tripped:
-            self._log.error("safety stop", group=group, reason=reason)
-            reactor.post(Tripped(reason))
+        running = reactor.state.phase is model.Phase.RUNNING
+        match demand:
+            case safety.Stop(reason=reason) if not _is_stopped(reactor, demand):
+                reactor.post(Tripped(reason))
+            case safety.Derate(step=step, reason=reason) if running:
+                reactor.post(Derated(step, reason))
+            case safety.Restart(reason=reason) if running:
+                reactor.post(Faulted(reason))
 
     async def _read(self) -> None:
         """Ask each active workload how it does, slowly: it costs the workload something too."""
@@ -139,3 +149,24 @@ class Rig:
         except Exception as error:  # noqa: BLE001 - a bug in one driver must not end the rig
             self._log.error("driver crashed", exc_info=error, group=group, workload=active)
             return None
+
+
+def _guarded(group: GroupSettings, state: State, chosen: SafetySettings) -> safety.Guarded:
+    active = next((w for w in group.workloads if w.name == state.active), None)
+    kind = None if active is None else active.kind
+    return safety.Guarded(
+        gpus=group.gpus,
+        workload=state.active,
+        kind=kind,
+        ladder=chosen.ladder(kind),
+        derate=state.derate or 0,
+    )
+
+
+def _is_stopped(reactor: Reactor, demand: safety.Stop) -> bool:
+    """Where nothing runs there is nothing to stop, however long heat lasts."""
+    if not reactor.resumed:
+        return False
+    if reactor.state.phase is model.Phase.IDLE:
+        return not demand.at_rest
+    return reactor.state.phase is model.Phase.FAILED or bool(reactor.state.tripped)

@@ -273,6 +273,7 @@ def _status(reactor: Reactor) -> model.GroupStatus:
         rejected=state.rejected,
         lapsed=state.lapsed,
         reason=reason,
+        derate=state.derate or 0,
     )
 
 

@@ -27,15 +27,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import record
+from agent.core import protection, record
 from agent.core.model import (
     Acknowledged,
     Assigned,
+    Derated,
     Drain,
     Effect,
     Event,
     Exited,
     Failed,
+    Faulted,
     HeldOut,
     Lapsed,
     Offline,
@@ -52,7 +54,8 @@ from agent.core.model import (
     Vacate,
     Watch,
 )
-from wire.model import OFF, Leg, Phase, Rejection, Result
+from agent.core.road import enter, reject
+from wire.model import OFF, Phase, Result
 
 Row = Callable[[State, Any, Rules], State]
 """One row of the table: state, event, rules → next state."""
@@ -92,42 +95,7 @@ def wanted(state: State, rules: Rules) -> str | None:
     return state.previous if state.previous not in failed else None
 
 
-# How phases are entered.
-
-
-def enter(state: State, phase: Phase, reason: str, rules: Rules, **changes: Any) -> State:
-    """Move to `phase` under a new ticket; a road that goes round in circles ends in FAILED."""
-    lines = state.lines + 1
-    if lines > rules.lines_max and not phase.stable and not state.tripped:
-        tripped = f"gave up after {rules.lines_max} steps of one switch; last: {reason}"
-        return _stop_or_fail(replace(state, lines=0, **changes), tripped, rules)
-    return replace(
-        state,
-        phase=phase,
-        leg=_leg(state),
-        ticket=state.ticket + 1,
-        lines=0 if phase.stable else lines,
-        reason=reason,
-        **changes,
-    )
-
-
-def _leg(state: State) -> Leg:
-    failed = {rejection.workload for rejection in state.rejected}
-    return Leg.ROLLBACK if state.desired.workload in failed else Leg.FORWARD
-
-
-def _stop_or_fail(state: State, reason: str, rules: Rules) -> State:
-    """Safety's way: whatever runs is stopped for good."""
-    state = _tripped(state, reason)
-    if state.active is None:
-        return enter(state, Phase.FAILED, reason, rules)
-    return enter(state, Phase.STOPPING, reason, rules)
-
-
-def _tripped(state: State, reason: str) -> State:
-    """Nothing that ran here is started again, not even in place of a refused order."""
-    return replace(state, tripped=reason, target=None, previous=None)
+# Where a group sets out.
 
 
 def _set_out(state: State, reason: str, rules: Rules) -> State:
@@ -142,15 +110,7 @@ def _set_out(state: State, reason: str, rules: Rules) -> State:
     return enter(state, Phase.IDLE, reason, rules, target=None, previous=None)
 
 
-def _reject(state: State, workload: str | None, reason: str) -> State:
-    """Not again within this generation."""
-    if workload is None:
-        return state
-    others = tuple(known for known in state.rejected if known.workload != workload)
-    return replace(state, rejected=(*others, Rejection(workload, reason)))
-
-
-# Assignments, leases and safety: what can happen in any phase.
+# Assignments and leases: what can happen in any phase.
 
 
 def _accepted(state: State, event: Assigned, rules: Rules) -> State:
@@ -172,7 +132,7 @@ def _accepted(state: State, event: Assigned, rules: Rules) -> State:
     )
     workload = event.desired.workload
     if workload is not None and workload not in rules.allowed:
-        after = _reject(after, workload, f"{workload} is not on this rig's list for the group")
+        after = reject(after, workload, f"{workload} is not on this rig's list for the group")
         return record.ended(after, Result.REFUSED, after.rejected[0].reason)
     return after
 
@@ -226,20 +186,6 @@ def _leave_failed(state: State, event: Assigned, rules: Rules) -> State:
     return enter(after, Phase.STOPPING, _why(after, event), rules, target=None, tripped="")
 
 
-def _trip(state: State, event: Tripped, rules: Rules) -> State:
-    return _stop_or_fail(state, event.reason, rules)
-
-
-def _trip_while_emptying(state: State, event: Tripped, rules: Rules) -> State:
-    """It is being stopped already; see that nothing follows."""
-    return state if state.tripped else _tripped(state, event.reason)
-
-
-def _trip_before_start(state: State, event: Tripped, rules: Rules) -> State:
-    """Settings may be half applied: make the GPUs neutral before giving up on them."""
-    return enter(_tripped(state, event.reason), Phase.VACATING, event.reason, rules)
-
-
 def _ignore(state: State, event: Event, rules: Rules) -> State:
     return state
 
@@ -261,7 +207,7 @@ def _prepared(state: State, event: Succeeded, rules: Rules) -> State:
 
 def _not_prepared(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.target} could not be prepared: {event.reason}"
-    return _set_out(_reject(state, state.target, reason), reason, rules)
+    return _set_out(reject(state, state.target, reason), reason, rules)
 
 
 def _drained(state: State, event: Succeeded, rules: Rules) -> State:
@@ -327,7 +273,7 @@ def _try_again_or_go_back(state: State, event: Failed, rules: Rules, by: Phase) 
         reason = f"restart {state.restarts} of {state.target} failed: {event.reason}"
         return enter(state, by, reason, rules, restarts=state.restarts + 1)
     reason = f"{state.target} failed in {state.phase}: {event.reason}"
-    return enter(_reject(state, state.target, reason), by, reason, rules, target=None)
+    return enter(reject(state, state.target, reason), by, reason, rules, target=None)
 
 
 def _exited(state: State, event: Exited, rules: Rules) -> State:
@@ -338,7 +284,7 @@ def _exited(state: State, event: Exited, rules: Rules) -> State:
         reason = f"{gone} exited ({event.reason}); restart {restarts} of {rules.restarts_max}"
         return enter(state, Phase.VACATING, reason, rules, target=gone)
     reason = f"{gone} exited more than {rules.restarts_max} times, last: {event.reason}"
-    return enter(_reject(state, gone, reason), Phase.VACATING, reason, rules, target=None)
+    return enter(reject(state, gone, reason), Phase.VACATING, reason, rules, target=None)
 
 
 def _held_out(state: State, event: HeldOut, rules: Rules) -> State:
@@ -350,6 +296,8 @@ _NO_EFFECT: dict[type[Any], Row] = {
     Failed: _ignore,
     Exited: _ignore,
     HeldOut: _ignore,
+    Derated: _ignore,
+    Faulted: _ignore,
     Acknowledged: _forget,
 }
 _FOLLOW: dict[type[Any], Row] = {Assigned: _reconsider, Lapsed: _reconsider, Renewed: _reconsider}
@@ -357,31 +305,38 @@ _REMEMBER: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _re
 _UNDRAIN: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _undrain_or_latch)
 
 TABLE: dict[Phase, dict[type[Any], Row]] = {
-    Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: _ignore},
-    Phase.RUNNING: {**_NO_EFFECT, **_FOLLOW, Tripped: _trip, Exited: _exited, HeldOut: _held_out},
+    Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: protection.trip},
+    Phase.RUNNING: {
+        **_NO_EFFECT, **_FOLLOW, Tripped: protection.trip, Exited: _exited, HeldOut: _held_out,
+        Derated: protection.derated, Failed: protection.not_derated, Faulted: protection.faulted,
+    },
     Phase.PREPARING: {
-        **_NO_EFFECT, **_FOLLOW, Tripped: _trip, Succeeded: _prepared, Failed: _not_prepared,
+        **_NO_EFFECT, **_FOLLOW, Tripped: protection.trip,
+        Succeeded: _prepared, Failed: _not_prepared,
     },
     Phase.DRAINING: {
-        **_NO_EFFECT, **_UNDRAIN, Tripped: _trip, Succeeded: _drained, Failed: _not_drained,
+        **_NO_EFFECT, **_UNDRAIN, Tripped: protection.trip,
+        Succeeded: _drained, Failed: _not_drained,
     },
     Phase.STOPPING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_while_emptying,
         Succeeded: _stopped, Failed: _not_stopped,
     },
     Phase.VACATING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_while_emptying,
         Succeeded: _vacated, Failed: _not_vacated,
     },
     Phase.TUNING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_before_start,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_before_start,
         Succeeded: _tuned, Failed: _not_begun,
     },
     Phase.STARTING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Succeeded: _started, Failed: _not_proven,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip,
+        Succeeded: _started, Failed: _not_proven,
     },
     Phase.PROBING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Succeeded: _proven, Failed: _not_proven,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip,
+        Succeeded: _proven, Failed: _not_proven,
     },
     Phase.FAILED: {
         **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: _leave_failed,
@@ -403,7 +358,7 @@ _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
     Phase.TUNING: lambda s: Tune(s.ticket, s.target or ""),
     Phase.STARTING: lambda s: Start(s.ticket, s.target or ""),
     Phase.PROBING: lambda s: Probe(s.ticket, s.target or ""),
-    Phase.RUNNING: lambda s: Watch(s.ticket, s.active or ""),
+    Phase.RUNNING: lambda s: Watch(s.ticket, s.active or "", s.derate),
 }
 
 

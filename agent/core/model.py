@@ -89,9 +89,11 @@ class State:
     """How `desired` ended, once it has."""
     outcomes: tuple[Outcome, ...] = ()
     """Outcomes that the controller has not acknowledged; durable with the state itself."""
+    derate: int | None = None
+    """Steps by which safety has lowered the power limit of `active`; none: as it was tuned."""
 
 
-# Events: facts, in the past. All but orders, leases and trips answer one effect by its ticket.
+# Events: facts, in the past. All but orders, leases and safety's answer one effect by its ticket.
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,21 @@ class Renewed:
 @dataclass(frozen=True, slots=True)
 class Tripped:
     """Safety demands that nothing runs here."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derated:
+    """Safety demands a power limit that is so many steps lower; 0: the profile's own."""
+
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """A GPU has thrown out what the active workload had running on it."""
 
     reason: str
 
@@ -155,7 +172,19 @@ class Acknowledged:
     generation: int
 
 
-Event = Assigned | Lapsed | Renewed | Tripped | Succeeded | Failed | Exited | HeldOut | Acknowledged
+Event = (
+    Assigned
+    | Lapsed
+    | Renewed
+    | Tripped
+    | Derated
+    | Faulted
+    | Succeeded
+    | Failed
+    | Exited
+    | HeldOut
+    | Acknowledged
+)
 
 
 # Effects: what the shell shall do now. Each ends in exactly one event with its ticket.
@@ -218,10 +247,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """See that `workload` takes work, and report its exit."""
+    """Set the derating, see that `workload` takes work, and report its exit.
+
+    A derating that could not be set is told as `Failed`; the watch goes on.
+    """
 
     ticket: int
     workload: str
+    derate: int | None = None
 
 
 Effect = Prepare | Drain | Stop | Vacate | Tune | Start | Probe | Watch

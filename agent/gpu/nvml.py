@@ -30,8 +30,15 @@ ABSENT = frozenset(
 )
 """This GPU and driver will never give this value to us; asking again is of no use."""
 
-GONE = frozenset({pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED})
-"""This GPU gives nothing until it has been reset."""
+GONE = {
+    pynvml.NVML_ERROR_GPU_IS_LOST: (
+        "the driver has lost this GPU; power-cycle the rig, and look at riser, cables and PSU"
+    ),
+    pynvml.NVML_ERROR_RESET_REQUIRED: (
+        "this GPU must be reset (`nvidia-smi --gpu-reset -i {uuid}`); if it cannot, reboot the rig"
+    ),
+}
+"""This GPU gives nothing until somebody has done what stands here."""
 
 BLIND = frozenset(
     {
@@ -104,7 +111,7 @@ class Nvml:
         function = getattr(pynvml, name, None)
         if function is None:
             raise NvmlError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, name, "nvidia-ml-py is too old")
-        self.doing = Doing(f"{name} of {about}" if about else name, self._clock())
+        self.doing = Doing(f"{name} of {about}" if about else name, self._clock(), about)
         try:
             return function(*arguments)
         except pynvml.NVMLError as error:

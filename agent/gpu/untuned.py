@@ -16,3 +16,9 @@ class Untuned:
 
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         """See `agent.ports.Tuner`. Nothing was changed, so nothing is to be undone."""
+
+    async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
+        """See `agent.ports.Tuner`."""
+        await self.apply(gpus, profile)
+        if step:
+            raise TuneError("this rig's power limits are not the agent's to set")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.settings.checks import problems
-from agent.settings.gpu import GpuSettings, SafetySettings
+from agent.settings.gpu import GpuSettings, LadderSettings, SafetySettings
 from agent.settings.link import LinkSettings, MqttSettings, ZeroMqSettings
 from agent.settings.rig import GroupSettings, MetricsSettings, Settings
 from wire import configfile
@@ -16,6 +16,7 @@ __all__ = [
     "ConfigError",
     "GpuSettings",
     "GroupSettings",
+    "LadderSettings",
     "LinkSettings",
     "MetricsSettings",
     "MqttSettings",

@@ -10,11 +10,15 @@ from dataclasses import fields
 
 from agent.core.model import Offline
 from agent.core.workload import NEUTRAL, Workload
+from agent.settings.gpu import SafetySettings
 from agent.settings.rig import GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
 from wire.signing import KeyFormatError, Verifier
 
 PORT_MAX = 65_535
+
+DERATE_STEPS_MAX = 9
+"""Steps of derating that a ladder may have; below that no power limit reaches."""
 
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.service")
 """Name of a service unit, or of an instance of a template; never a bare template."""
@@ -65,17 +69,34 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         "telemetry_interval_s": settings.telemetry_interval_s,
         "safety.temperature_max_c": safety.temperature_max_c,
         "safety.memory_temperature_max_c": safety.memory_temperature_max_c,
+        "safety.xid_window_s": safety.xid_window_s,
     }
     for name, value in above_0.items():
         if not 0 < value < math.inf:
             yield f"{name}: must be above 0 and finite, not {value:g}"
-    if gpu.vacant_samples < 1 or safety.samples < 1:
-        yield "gpu.vacant_samples, safety.samples: must be 1 or more, or nothing would be looked at"
+    if gpu.vacant_samples < 1 or safety.samples < 1 or safety.slowed_samples < 1:
+        where = "gpu.vacant_samples, safety.samples, safety.slowed_samples"
+        yield f"{where}: must be 1 or more, or nothing would be looked at"
+    yield from _safety_problems(safety)
     if gpu.vacant_memory_bytes < 0 or not 0 <= settings.boot_grace_s < math.inf:
         yield "gpu.vacant_memory_bytes, boot_grace_s: must be 0 or more"
     port = settings.metrics.port
     if not 0 <= port <= PORT_MAX:
         yield f"metrics.port: {port} is no port; use 0 (any free one) to {PORT_MAX}"
+
+
+def _safety_problems(safety: SafetySettings) -> Iterator[str]:
+    for what in ("temperature", "memory_temperature"):
+        first, last = getattr(safety, f"{what}_max_c"), getattr(safety, f"{what}_stop_c")
+        if not first <= last < math.inf:
+            yield f"safety.{what}_stop_c: must be at least `{what}_max_c` ({first:g}), not {last:g}"
+    if not 0 <= safety.cool_c < math.inf or safety.xid_faults_max < 0:
+        yield "safety.cool_c, safety.xid_faults_max: must be 0 or more"
+    for kind, ladder in (("mining", safety.mining), ("inference", safety.inference)):
+        if not 0 <= ladder.derate_steps_max <= DERATE_STEPS_MAX:
+            yield f"safety.{kind}.derate_steps_max: must be 0 to {DERATE_STEPS_MAX}"
+        if not (0 < ladder.derate_wait_s < math.inf and 0 < ladder.restore_s < math.inf):
+            yield f"safety.{kind}: `derate_wait_s` and `restore_s` must be above 0 and finite"
 
 
 def _group_problems(group: GroupSettings) -> Iterator[str]:

@@ -12,7 +12,7 @@ TEST_LINES_MAX = 450
 FOLDERS = ("agent", "benchmarks", "controller", "tests", "wire")
 
 ALLOWED_LINES = {
-    "agent/core/machine.py": 420,  # One table: every phase and event of a switch in one place.
+    "agent/core/machine.py": 370,  # One table: every phase and event of a switch in one place.
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from agent.core import machine, record, recovery
+from agent.core import machine, record, recovery, road
 from agent.core.model import (
     Acknowledged,
     Assigned,
@@ -46,7 +46,7 @@ def _tuning_skipped(swaps: Swaps) -> None:
 
 def _old_one_not_stopped(swaps: Swaps) -> None:
     def row(state: State, event: Any, rules: Rules) -> State:
-        return machine.enter(state, Phase.VACATING, "prepared", rules)
+        return road.enter(state, Phase.VACATING, "prepared", rules)
 
     swaps.row(Phase.PREPARING, Succeeded, row)
 
@@ -64,7 +64,7 @@ def _late_answers_believed(swaps: Swaps) -> None:
 
 
 def _failure_not_remembered(swaps: Swaps) -> None:
-    swaps.attribute(machine, "_reject", lambda state, workload, reason: state)
+    swaps.attribute(machine, "reject", lambda state, workload, reason: state)
 
 
 def _no_way_back(swaps: Swaps) -> None:
@@ -125,7 +125,7 @@ def _restarts_unlimited(swaps: Swaps) -> None:
 
 def _newer_word_lost(swaps: Swaps) -> None:
     def row(state: State, event: Any, rules: Rules) -> State:
-        return machine.enter(state, Phase.RUNNING, "proven", rules, previous=state.target)
+        return road.enter(state, Phase.RUNNING, "proven", rules, previous=state.target)
 
     swaps.row(Phase.PROBING, Succeeded, row)
 
@@ -201,7 +201,7 @@ def _failed_resumes(swaps: Swaps) -> None:
 
     def hopeful(state: State, alive: frozenset[str], rules: Rules) -> State:
         if state.phase is Phase.FAILED:
-            return machine.enter(state, Phase.IDLE, "a new day", rules, active=None)
+            return road.enter(state, Phase.IDLE, "a new day", rules, active=None)
         return resumed(state, alive, rules)
 
     swaps.attribute(recovery, "_resumed", hopeful)
