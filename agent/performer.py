@@ -36,6 +36,9 @@ PROBE_INTERVAL_S = 1.0
 HELD_OUT_S = 600.0
 """A workload that ran for this long gets its restarts back."""
 
+LAST_WORD_S = 1.0
+"""What knows best why it is late is given this much longer to say so."""
+
 PHANTOM_BUSY_RATIO = 0.5
 """A GPU without a process that is busier than this is stuck in somebody's work."""
 
@@ -100,7 +103,7 @@ class Performer:
             return max(limits.stop_s for limits in every), self._stop()
         if isinstance(effect, Vacate):
             longest_s = max(limits.vacate_s for limits in every)
-            pause_s = BACKOFF_MAX_S if effect.restarts else 0.0
+            pause_s = (BACKOFF_MAX_S if effect.restarts else 0.0) + LAST_WORD_S
             return longest_s + pause_s, self._vacate(effect.restarts, longest_s)
         workload = self._listed(effect.workload)
         limits = workload.deadlines

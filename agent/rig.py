@@ -20,6 +20,9 @@ from wire.transport import AgentLink
 READ_TIMEOUT_S = 5.0
 """A workload that takes longer to speak of itself says nothing this time."""
 
+SETTING_OUT = frozenset({model.Phase.PREPARING, model.Phase.TUNING})
+"""Phases in which a group in danger must hear of it before the next sample."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equipment:
@@ -45,6 +48,8 @@ class Rig:
         self._readings: dict[str, model.WorkloadReading] = {}
         self._demands: dict[str, safety.Demand] = {}
         """What safety demanded of each group in the newest sample."""
+        self._tickets: dict[str, int] = {}
+        """The phase of each group in which that was said last."""
         self._log = logs.get("rig", rig=settings.rig)
         self.reactors = {
             group.name: Reactor(
@@ -87,7 +92,10 @@ class Rig:
     def _changed(self) -> None:
         # A group in danger that sets out meanwhile must not get as far as a start.
         for group, demand in self._demands.items():
-            if isinstance(demand, safety.Stop):
+            state = self.reactors[group].state
+            # Once for each phase: a journal that refuses is told of too, again and again.
+            if state.phase in SETTING_OUT and self._tickets.get(group) != state.ticket:
+                self._tickets[group] = state.ticket
                 self._demand(group, demand)
         self.uplink.changed()
 

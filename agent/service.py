@@ -31,6 +31,7 @@ from agent.metrics import (
     MetricsServer,
     OutcomeCount,
     PhaseTime,
+    SafetyCount,
 )
 from agent.rig import Equipment, Rig
 from agent.settings import Settings
@@ -207,6 +208,11 @@ class _Agent:
             groups=uplink.statuses(),
             outcomes=self._record.outcomes(),
             phase_times=self._record.phase_times(),
+            safety=tuple(
+                SafetyCount(name, action, count)
+                for name, reactor in self._rig.reactors.items()
+                for action, count in sorted(reactor.safety_actions.items())
+            ),
             lease_left_s=uplink.lease_left_s,
             connected=uplink.heard,
             link=LinkCounts(sent=counts.sent, received=counts.received, refused=counts.refused),

@@ -2,7 +2,7 @@
 
 from agent.metrics.exposition import AgentMetrics
 from agent.metrics.server import MetricsError, MetricsServer
-from agent.metrics.snapshot import AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
+from agent.metrics.snapshot import AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime, SafetyCount
 
 __all__ = [
     "AgentMetrics",
@@ -12,4 +12,5 @@ __all__ = [
     "MetricsServer",
     "OutcomeCount",
     "PhaseTime",
+    "SafetyCount",
 ]

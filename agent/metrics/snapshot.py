@@ -26,6 +26,16 @@ class PhaseTime:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class SafetyCount:
+    """How often safety has done something to a group since the agent started."""
+
+    group: str
+    action: str
+    """`derate`, `restore`, `restart` or `stop`."""
+    count: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkCounts:
     """Frames since the agent started."""
@@ -51,6 +61,7 @@ class AgentSnapshot:
     groups: tuple[GroupStatus, ...] = ()
     outcomes: tuple[OutcomeCount, ...] = ()
     phase_times: tuple[PhaseTime, ...] = ()
+    safety: tuple[SafetyCount, ...] = ()
     lease_left_s: float | None = None
     """``None`` without any lease; negative once it has run out."""
     connected: bool | None = None

@@ -16,10 +16,12 @@ from agent.core import machine
 from agent.core.model import (
     Acknowledged,
     Assigned,
+    Derated,
     Desired,
     Event,
     Exited,
     Failed,
+    Faulted,
     HeldOut,
     Lapsed,
     Offline,
@@ -43,6 +45,8 @@ WORDS: dict[type[Any], str] = {
     Assigned: "newer assignment",
     Lapsed: "lease ran out",
     Renewed: "controller is back",
+    Derated: "another power limit for safety",
+    Faulted: "GPU threw the workload out",
     Tripped: "safety trip",
     Acknowledged: "outcomes acknowledged",
 }
@@ -55,6 +59,8 @@ SHORT: dict[type[Any], str] = {
     Assigned: "order",
     Lapsed: "lease",
     Renewed: "lease",
+    Derated: "derate",
+    Faulted: "fault",
     Tripped: "trip",
 }
 
@@ -143,6 +149,7 @@ def _events() -> Iterator[Event]:
         yield Assigned(Desired(generation=2, workload=workload))
     yield from (Succeeded(0), Failed(0, "why"), Exited(0, "why"), HeldOut(0))
     yield from (Lapsed(), Renewed(), Tripped("hot"), Acknowledged(9))
+    yield from (Derated(1, "hot"), Derated(0, "cool"), Faulted("why"))
 
 
 def _plain(state: State) -> State:

@@ -16,10 +16,12 @@ import pytest
 from agent.core import machine, recovery
 from agent.core.model import (
     Assigned,
+    Derated,
     Desired,
     Event,
     Exited,
     Failed,
+    Faulted,
     HeldOut,
     Lapsed,
     Offline,
@@ -40,6 +42,11 @@ from wire.model import Phase, Result
 SETTLE_STEPS_MAX = 20
 """Without further misfortune a group rests after at most this many steps."""
 
+DERATE_STEPS = (0, 1, 2)
+
+DERATED = frozenset({Phase.RUNNING, Phase.PREPARING, Phase.DRAINING, Phase.STOPPING, Phase.FAILED})
+"""Where a lowered power limit may still be on the GPUs: nothing starts under it."""
+
 CHOICES: tuple[str | None, ...] = ("a", "b", None)
 
 
@@ -53,6 +60,7 @@ class Budget:
     exits: int
     trips: int
     lapses: int
+    derates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,8 @@ def _answers(situation: Situation) -> Iterator[tuple[bool, frozenset[str], Event
     state, alive = situation.state, situation.alive
     ticket = state.ticket
     match machine.effect(state):
+        case Watch(derate=step) if step:
+            yield True, alive, Failed(ticket, "the power limit could not be lowered")
         case None | Watch():
             return
         case Stop():
@@ -120,14 +130,13 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
         for desired in _assignable(generation, leases=b.lapses > 0):
             yield _moved(s, Assigned(desired), rules, budget=left)
     if b.exits and s.alive:
-        left = replace(b, exits=b.exits - 1)
-        if s.state.phase is Phase.RUNNING:
-            gone = Exited(s.state.ticket, "crashed")
-            yield _moved(s, gone, rules, alive=frozenset(), budget=left)
-        else:
-            yield replace(s, alive=frozenset(), budget=left)
+        yield from _exits(s, rules)
     if b.trips:
         yield _moved(s, Tripped("hot"), rules, budget=replace(b, trips=b.trips - 1))
+    if b.derates:
+        left = replace(b, derates=b.derates - 1)
+        for step in DERATE_STEPS:
+            yield _moved(s, Derated(step, "hot"), rules, budget=left)
     if b.lapses:
         event = Renewed() if s.state.lapsed else Lapsed()
         yield _moved(s, event, rules, budget=replace(b, lapses=b.lapses - 1))
@@ -135,6 +144,17 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
         left = replace(b, crashes=b.crashes - 1)
         for alive in {s.alive, *(after for _, after, _ in _answers(s))}:
             yield replace(s, state=recovery.resume(s.state, alive, rules), alive=alive, budget=left)
+
+
+def _exits(s: Situation, rules: Rules) -> Iterator[Situation]:
+    """What runs ends by itself, or is thrown out by its GPU."""
+    left = replace(s.budget, exits=s.budget.exits - 1)
+    if s.state.phase is Phase.RUNNING:
+        gone = Exited(s.state.ticket, "crashed")
+        yield _moved(s, gone, rules, alive=frozenset(), budget=left)
+        yield _moved(s, Faulted("XID 31"), rules, budget=left)
+    else:
+        yield replace(s, alive=frozenset(), budget=left)
 
 
 def _assignable(generation: int, *, leases: bool) -> Iterator[Desired]:
@@ -171,6 +191,8 @@ def _check(before: Situation, after: Situation) -> None:
         raise ViolationError(f"an assignment ended twice: {after.state.outcomes}")
     if after.state.tripped and machine.effect(after.state).__class__ in (Start, Probe, Prepare):
         raise ViolationError("something is started after safety stopped the group")
+    if after.state.derate is not None and after.state.phase not in DERATED:
+        raise ViolationError(f"derated by {after.state.derate} in {after.state.phase}")
 
 
 def _settle(s: Situation, rules: Rules) -> Situation:
@@ -242,6 +264,10 @@ CASES = {
     "safety": (
         Offline.KEEP,
         Budget(assignments=2, faults=1, crashes=1, exits=1, trips=1, lapses=0),
+    ),
+    "derating": (
+        Offline.KEEP,
+        Budget(assignments=2, faults=1, crashes=1, exits=0, trips=1, lapses=0, derates=2),
     ),
     "leases, keep": (
         Offline.KEEP,

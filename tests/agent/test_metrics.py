@@ -11,7 +11,14 @@ from prometheus_client import Metric
 from prometheus_client import parser as text
 from prometheus_client.openmetrics import parser as openmetrics
 
-from agent.metrics import AgentMetrics, AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime
+from agent.metrics import (
+    AgentMetrics,
+    AgentSnapshot,
+    LinkCounts,
+    OutcomeCount,
+    PhaseTime,
+    SafetyCount,
+)
 from agent.metrics.families import FAMILIES
 from agent.metrics.family import Family, Type
 from wire.model import (
@@ -60,6 +67,7 @@ WHOLE_GPU = GpuReading(
     xid_last=79,
     xid_count=2,
     recovery_action="gpu_reset",
+    xids=((31, 1), (79, 1)),
     processes=(GpuProcess(4711, 5_000_000_000, "miner"),),
 )
 LOST_GPU = GpuReading(uuid="GPU-b", name="Card", error="the driver has lost this GPU")
@@ -88,7 +96,7 @@ SNAPSHOT = AgentSnapshot(
     collector_restarts=1,
     collectors_abandoned=0,
     groups=(
-        GroupStatus("g0", Phase.RUNNING, Leg.FORWARD, "kaspa", "kaspa", 7, 4000.0),
+        GroupStatus("g0", Phase.RUNNING, Leg.FORWARD, "kaspa", "kaspa", 7, 4000.0, derate=2),
         GroupStatus(
             "g1",
             Phase.PROBING,
@@ -102,6 +110,7 @@ SNAPSHOT = AgentSnapshot(
         ),
     ),
     outcomes=(OutcomeCount("g0", Result.DONE, 4), OutcomeCount("g1", Result.ROLLED_BACK, 1)),
+    safety=(SafetyCount("g0", "derate", 2), SafetyCount("g0", "stop", 1)),
     phase_times=(PhaseTime("g0", Phase.STOPPING, visits=4, seconds=10.5),),
     lease_left_s=-12.5,
     connected=True,

@@ -35,6 +35,7 @@ from tests.sim.clock import run
 EMPTY = Occupancy((), 0)
 HELD = Occupancy((77,), 8 * 1024**3)
 LEFTOVER = Occupancy((), 8 * 1024**3)
+PHANTOM = Occupancy((), 0, utilization_max_ratio=1.0)
 
 
 class Looks:
@@ -71,9 +72,10 @@ class Stubborn(ScriptedDriver):
 class Tuner:
     """A card that takes profiles, or does not."""
 
-    def __init__(self, refusal: str = "") -> None:
+    def __init__(self, refusal: str = "", *, hangs: bool = False) -> None:
         self.done: list[str] = []
         self.refusal = refusal
+        self.hangs = hangs
 
     async def apply(self, gpus: tuple[str, ...], profile: str) -> None:
         await self._take(profile)
@@ -81,7 +83,12 @@ class Tuner:
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         await self._take("neutral")
 
+    async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
+        await self._take(f"{profile}-{step}")
+
     async def _take(self, profile: str) -> None:
+        if self.hangs:
+            await asyncio.Future()
         if self.refusal:
             raise TuneError(self.refusal)
         self.done.append(profile)
@@ -195,7 +202,8 @@ def test_one_that_does_not_die_does_not_save_the_others() -> None:
         return event, world.alive_on(GPU)
 
     event, left = run(scenario())
-    assert event == Failed(4, "g0.etc: still running after KILL")
+    assert isinstance(event, Failed)
+    assert event.reason.startswith("g0.etc: still running after KILL; it may still hold GPU-0;")
     assert left == ("g0.etc",)
 
 
@@ -228,9 +236,12 @@ def test_gpus_are_empty_after_empty_looks_in_a_row(
 @pytest.mark.parametrize(
     ("look", "reason"),
     [
-        (None, "they could not be seen"),
-        (HELD, "processes 77 hold them"),
-        (LEFTOVER, "8192 MiB are still held, by no process"),
+        (None, "GPU-0 could not be seen"),
+        (HELD, "GPU-0: processes 77 hold them"),
+        (LEFTOVER, "GPU-0: 8192 MiB are still held, by no process"),
+        (PHANTOM, "GPU-0: 100% busy, with no process"),
+        (replace(HELD, said="GPU-0: process 77 hangs"), "GPU-0: process 77 hangs"),
+        (replace(EMPTY, unseen="it is lost"), "GPU-0 could not be seen: it is lost"),
     ],
 )
 def test_gpus_that_are_not_seen_empty_are_not_empty(look: Occupancy | None, reason: str) -> None:
@@ -287,6 +298,12 @@ def test_a_restart_waits_ever_longer_up_to_a_limit(
     assert least_s <= took_s - at_once_s <= most_s <= BACKOFF_MAX_S
 
 
+def test_a_tuner_that_hangs_is_no_excuse_for_a_long_quarantine() -> None:
+    event, took_s = performed(Vacate(4, 0), ETC, tuner=Tuner(hangs=True))
+    assert event == Failed(4, f"after {DEADLINES.vacate_s:g} s GPU-0 could not be made neutral")
+    assert took_s == pytest.approx(DEADLINES.vacate_s)
+
+
 # Tune.
 
 
@@ -307,9 +324,9 @@ def test_a_profile_that_is_not_taken_is_a_failure() -> None:
 @pytest.mark.parametrize(
     ("look", "reason"),
     [
-        (None, "they could not be seen"),
-        (HELD, "processes 77 hold them"),
-        (LEFTOVER, "8192 MiB are still held, by no process"),
+        (None, "GPU-0 could not be seen"),
+        (HELD, "GPU-0: processes 77 hold them"),
+        (LEFTOVER, "GPU-0: 8192 MiB are still held, by no process"),
     ],
 )
 def test_nothing_starts_on_gpus_that_are_not_empty_any_more(

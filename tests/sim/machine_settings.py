@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.workload import Deadlines, Readiness, Workload
-from agent.settings import GpuSettings, GroupSettings, LinkSettings, SafetySettings, Settings
+from agent.settings import (
+    GpuSettings,
+    GroupSettings,
+    LadderSettings,
+    LinkSettings,
+    SafetySettings,
+    Settings,
+)
 from tests.sim.faults import Schedule
 from tests.sim.journals import HOLD_S, VACANT_SAMPLES
 from wire.model import Kind
@@ -23,8 +30,15 @@ LOOK_INTERVAL_S = 2.0
 HOT_SAMPLES = 3
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
+LADDER = LadderSettings(derate_steps_max=1, derate_wait_s=1.0, restore_s=3.0)
+TUNE_S = 3.0
+RUNG_S = LADDER.derate_wait_s + LOOK_INTERVAL_S
+DERATED_S = COOLED_S + TUNE_S + (LADDER.derate_steps_max + 1) * RUNG_S
+"""The same where derating is tried first."""
 
-DEADLINES = Deadlines(prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=3, start_s=3, probe_s=9)
+DEADLINES = Deadlines(
+    prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=TUNE_S, start_s=3, probe_s=9
+)
 
 
 def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
@@ -36,7 +50,7 @@ def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
         link=LinkSettings(),
         groups=tuple(_group(name, number, schedule) for number in range(schedule.groups)),
         gpu=GpuSettings(fast_interval_s=LOOK_INTERVAL_S, vacant_samples=VACANT_SAMPLES),
-        safety=SafetySettings(samples=HOT_SAMPLES),
+        safety=SafetySettings(samples=HOT_SAMPLES, mining=LADDER, inference=LADDER),
         report_interval_s=REPORT_INTERVAL_S,
         telemetry_interval_s=30.0,
         boot_grace_s=BOOT_GRACE_S,

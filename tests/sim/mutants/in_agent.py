@@ -170,6 +170,7 @@ def _memory_overlooked(swaps: Swaps) -> None:
 class _NeverNeutral:
     def __init__(self, tuner: Tuner) -> None:
         self.apply = tuner.apply
+        self.derate = tuner.derate
 
     async def neutral(self, gpus: tuple[str, ...]) -> None:
         """Leaves the old workload's settings on."""
@@ -236,7 +237,17 @@ def _exit_unseen(swaps: Swaps) -> None:
     swaps.attribute(Performer, "_watch", asleep)
 
 
+def _derated_too_far(swaps: Swaps) -> None:
+    derate = Performer._derate
+
+    async def eager(self: Performer, workload: Workload, step: int) -> str:
+        return await derate(self, workload, step + 1)
+
+    swaps.attribute(Performer, "_derate", eager)
+
+
 MUTANTS = (
+    Mutant("derated-too-far", "a power limit is lowered as the journal says", _derated_too_far),
     Mutant("nothing-journaled", "a line comes before its effect", _nothing_journaled),
     Mutant("refusal-ignored", "a refused line stops the group", _refusal_ignored),
     Mutant("refused-event-dropped", "a refused event is tried again", _refused_event_dropped),
