@@ -138,7 +138,8 @@ def test_a_hung_call_is_told_the_collector_killed_and_replaced(driver: FakeDrive
     clock = RigClock()
 
     async def scenario() -> None:
-        async with looking(limits=Limits(call_s=3.0, answer_s=0.2), clock=clock) as telemetry:
+        limits = Limits(call_s=3.0, answer_s=0.2)
+        async with looking(gpus=PAIR, limits=limits, clock=clock) as telemetry:
             await sampled(telemetry, fresh)
             (hung,) = collector_pids()
             driver.does("hang nvmlDeviceGetClockInfo 1 1")
