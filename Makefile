@@ -32,7 +32,7 @@ demo: $(VENV)/.demo ## a whole fleet on this machine, with simulated GPUs
 
 .PHONY: test
 test: system $(VENV)/.dev ## all tests that need no GPU
-	@$(RUN) pytest -m "not gpu" $(ARGS)
+	@$(RUN) pytest -m "not gpu" --numprocesses auto $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-layers check-docs ## format, lint, types, layers, docs

@@ -105,6 +105,8 @@ def _status(options: argparse.Namespace) -> int:
         running = state.active or OFF
         print(f"{name}: {state.phase}, {running}, generation {state.desired.generation}")
         print(f"  {state.reason}")
+        if state.lock is not None:
+            print(f"  locked, {state.lock.workload}: {state.lock.reason}")
         for rejection in state.rejected:
             print(f"  not again before a new assignment: {rejection.workload}: {rejection.reason}")
     return 0

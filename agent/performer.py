@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from agent.core.model import (
+    Bound,
     Drain,
     Effect,
     Event,
@@ -23,12 +24,21 @@ from agent.core.model import (
     Vacate,
     Watch,
 )
-from agent.core.workload import Deadlines, Workload
-from agent.ports import Drainable, Driver, DriverError, GpuProbe, TuneError, Tuner
+from agent.core.workload import NEUTRAL, Deadlines, Workload
+from agent.ports import (
+    Checker,
+    Drainable,
+    Driver,
+    DriverError,
+    GpuProbe,
+    Lockable,
+    SelfStarting,
+    TuneError,
+    Tuner,
+)
 from agent.settings import GpuSettings, GroupSettings
-
-LOOK_INTERVAL_S = 0.25
-"""Between two looks whether the GPUs are empty."""
+from agent.vacancy import Vacancy
+from wire.model import Kind
 
 PROBE_INTERVAL_S = 1.0
 """Between two looks whether a workload is ready; shorter when the proving time is short."""
@@ -36,11 +46,11 @@ PROBE_INTERVAL_S = 1.0
 HELD_OUT_S = 600.0
 """A workload that ran for this long gets its restarts back."""
 
+LOCK_TIMEOUT_S = 20.0
+"""A workload that takes longer to say whether it is locked has not said it."""
+
 LAST_WORD_S = 1.0
 """What knows best why it is late is given this much longer to say so."""
-
-PHANTOM_BUSY_RATIO = 0.5
-"""A GPU without a process that is busier than this is stuck in somebody's work."""
 
 BACKOFF_MAX_S = 30.0
 """Longest wait before a restart; the group can follow no new word meanwhile."""
@@ -60,12 +70,13 @@ class Performer:
         probe: GpuProbe,
         tuner: Tuner,
         rng: random.Random,
+        checker: Checker | None = None,
     ) -> None:
         self._group = group
-        self._gpu = gpu
         self._drivers = drivers
-        self._probe = probe
+        self._vacancy = Vacancy(probe, group.gpus, gpu)
         self._tuner = tuner
+        self._checker = checker
         self._rng = rng
         self._workloads = {workload.name: workload for workload in group.workloads}
 
@@ -74,9 +85,40 @@ class Performer:
         found = [w.name for w in self._group.workloads if await self._driver(w).alive(w)]
         return frozenset(found)
 
+    async def lock(self, name: str) -> str | None:
+        """Why this workload may not be stopped now; empty: no reason; ``None``: unknown."""
+        if name not in self._workloads:
+            return ""
+        return await self._lock(self._driver(self._workloads[name]), self._workloads[name])
+
+    async def _lock(self, driver: Driver, workload: Workload) -> str | None:
+        if not isinstance(driver, Lockable):
+            return ""
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_S):
+                return await driver.lock(workload)
+        except (DriverError, TimeoutError):
+            return None
+
+    async def keep_out(self, wanted: Collection[str | None]) -> list[str]:
+        """End what somebody else has started beside what is wanted; their names.
+
+        Raises:
+            DriverError: It goes on running.
+        """
+        return [
+            workload.name
+            for workload in self._group.workloads
+            if workload.name not in wanted
+            and isinstance(driver := self._driver(workload), SelfStarting)
+            and await driver.keep_out(workload, workload.deadlines.stop_s / 2)
+        ]
+
     async def perform(self, effect: Effect, emit: Emit) -> None:
         """Do it, and tell how it ended."""
         match effect:
+            case Drain(heeds_lock=True):
+                emit(await self._released(effect))
             case Watch():
                 await self._watch(effect, self._workloads[effect.workload], emit)
             case _:
@@ -94,6 +136,14 @@ class Performer:
         except (DriverError, TuneError) as error:
             return Failed(effect.ticket, str(error))
         return Succeeded(effect.ticket)
+
+    async def _released(self, effect: Drain) -> Event:
+        """However draining went, the workload may be stopped only if it is certainly not locked."""
+        event = await self._attempt(effect)
+        lock = await self.lock(effect.workload)
+        if lock is None:
+            lock = "it cannot be told whether it is locked"
+        return Bound(effect.ticket, lock) if lock else event
 
     def _work(self, effect: Effect) -> tuple[float, Awaitable[None]]:
         """The deadline in seconds and the work itself."""
@@ -114,7 +164,7 @@ class Performer:
             case Drain():
                 return limits.drain_s, self._drain(driver, workload)
             case Tune():
-                return limits.tune_s, self._tuner.apply(workload.gpus, workload.profile)
+                return limits.tune_s, self._tune(workload)
             case Start():
                 return limits.start_s, self._start(driver, workload)
             case Probe():
@@ -145,10 +195,15 @@ class Performer:
                 raise error
 
     async def _stop_one(self, workload: Workload) -> None:
-        driver = self._driver(workload)
-        if await driver.alive(workload):
-            # Half of the time for its own way out, half for the kernel after KILL.
-            await driver.stop(workload, workload.deadlines.stop_s / 2)
+        driver, limit_s = self._driver(workload), workload.deadlines.stop_s
+        try:
+            # Its own limit: a stuck miner is not given the time that a marketplace needs.
+            async with asyncio.timeout(limit_s):
+                if await driver.alive(workload):
+                    # Half of the time for its own way out, half for the kernel after KILL.
+                    await driver.stop(workload, limit_s / 2)
+        except TimeoutError as error:
+            raise DriverError(f"{workload.name}: not done within {limit_s:g} s") from error
 
     def _stuck(self) -> str:
         """What a process that does not even end by KILL means."""
@@ -164,42 +219,28 @@ class Performer:
         try:
             async with asyncio.timeout(limit_s):
                 await self._tuner.neutral(self._group.gpus)
-                seen = self._unseen()
-                empty = 0
-                while empty < self._gpu.vacant_samples:
-                    if empty:
-                        await asyncio.sleep(LOOK_INTERVAL_S)
-                    holder = await self._holder()
+                seen = self._vacancy.unseen()
+                async for holder in self._vacancy.holders():
                     seen = holder or seen
-                    empty = 0 if holder else empty + 1
-                    if holder:
-                        await asyncio.sleep(LOOK_INTERVAL_S)
         except TimeoutError as error:
             raise DriverError(f"after {limit_s:g} s {seen}") from error
 
-    async def _holder(self) -> str:
-        """What holds the GPUs; empty when nothing does."""
-        look = await self._probe.occupancy(self._group.gpus)
-        if look is None or look.unseen:
-            return self._unseen(look.unseen if look else "")
-        holder = ""
-        if look.pids:
-            holder = f"processes {', '.join(map(str, look.pids))} hold them"
-        elif look.memory_used_max_bytes > self._gpu.vacant_memory_bytes:
-            holder = f"{look.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
-        elif (look.utilization_max_ratio or 0.0) > PHANTOM_BUSY_RATIO:
-            holder = f"{look.utilization_max_ratio:.0%} busy, with no process"
-        return holder and (look.said or f"{', '.join(self._group.gpus)}: {holder}")
-
-    def _unseen(self, why: str = "") -> str:
-        gpus = ", ".join(self._group.gpus)
-        return f"{gpus} could not be seen{why and f': {why}'}"
+    async def _tune(self, workload: Workload) -> None:
+        if workload.kind is not Kind.INFERENCE:
+            await self._tuner.apply(workload.gpus, workload.profile)
+            return
+        # What mining got away with corrupts answers silently: neutral is proven, not presumed.
+        await self._tuner.neutral(workload.gpus)
+        if workload.profile != NEUTRAL:
+            await self._tuner.apply(workload.gpus, workload.profile)
+        if self._checker is not None:
+            await self._checker.check(workload.gpus)
 
     async def _start(self, driver: Driver, workload: Workload) -> None:
         """Look once more first: however long ago the GPUs were proven empty, they are it now."""
         # A start that is repeated finds the workload itself on them.
         if not await driver.alive(workload):
-            holder = await self._holder()
+            holder = await self._vacancy.holder()
             if holder:
                 raise DriverError(f"the GPUs are not empty any more: {holder}")
         await driver.start(workload)

@@ -12,6 +12,9 @@ from agent.core.model import State
 from agent.core.workload import Workload
 from wire import model
 
+DERATE_STEP_RATIO = 0.1
+"""DERATE_STEP: one step of derating takes this share of the profile's own power limit away."""
+
 
 class DriverError(Exception):
     """A workload could not be prepared, started, drained or stopped; one sentence says why."""
@@ -100,6 +103,22 @@ class Drainable(Protocol):
         """Take work again; harmless when it already does. Raises `DriverError`."""
 
 
+@runtime_checkable
+class Lockable(Protocol):
+    """A driver of workloads on which somebody outside can have a claim, such as a tenant."""
+
+    async def lock(self, workload: Workload) -> str | None:
+        """Why nothing economic may stop it now; empty: certainly nothing; ``None``: unknown."""
+
+
+@runtime_checkable
+class SelfStarting(Protocol):
+    """A driver of workloads that somebody else may start behind the agent's back."""
+
+    async def keep_out(self, workload: Workload, grace_s: float) -> bool:
+        """End it if it runs although it shall not; whether it did. Raises `DriverError`."""
+
+
 class Launcher(Protocol):
     """Starts, finds and ends the processes of a workload, by the workload's key."""
 
@@ -136,11 +155,21 @@ class Tuner(Protocol):
         """Back to the neutral profile. Raises `TuneError`."""
 
     async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
-        """The profile with its power limit lowered by so many steps; 0 gives the profile itself.
+        """The profile with its power limit lowered by so many steps of DERATE_STEP.
+
+        0 gives the profile itself. What else the profile sets is left as it is.
 
         Raises:
-            TuneError: It cannot be set; safety then stops the workload.
+            TuneError: It cannot be set, or is at its lowest already; safety then stops the
+                workload.
         """
+
+
+class Checker(Protocol):
+    """Proves that GPUs compute rightly."""
+
+    async def check(self, gpus: tuple[str, ...]) -> None:
+        """Returns when they did. Raises `TuneError` when they did not, or not in time."""
 
 
 class Journal(Protocol):

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from agent.core import machine, recovery
 from agent.core.model import (
     Acknowledged,
+    Answer,
     Assigned,
     Derated,
     Effect,
     Event,
-    Exited,
     Failed,
     Faulted,
-    HeldOut,
+    Freed,
+    Locked,
     Rules,
     State,
-    Succeeded,
     Tripped,
     Watch,
 )
@@ -100,6 +100,28 @@ class Reactor:
             self._queue.put_nowait(event)
         else:
             self._log.warning("event dropped", event_type=type(event).__name__)
+
+    async def look_at_lock(self) -> None:
+        """Ask once whether what runs is locked. What cannot be told changes nothing."""
+        known = self.state.lock
+        name = self.state.active if known is None else known.workload
+        if not self.resumed or name is None:
+            return
+        reason = await self._performer.lock(name)
+        if reason:
+            self.post(Locked(name, reason))
+        elif reason is not None and known is not None:
+            self.post(Freed(name))
+
+    async def keep_out(self) -> None:
+        """See that nobody else has started anything here, where the group rests."""
+        if not self.resumed or not self.state.phase.stable:
+            return
+        try:
+            for name in await self._performer.keep_out((self.state.active, self.state.target)):
+                self._log.warning("ended what somebody else had started", workload=name)
+        except DriverError as error:
+            self._log.error("cannot end what somebody else has started", error=str(error))
 
     async def run(self) -> None:
         """Resume where the journal ends, then follow events for ever."""
@@ -196,14 +218,13 @@ class Reactor:
         return True
 
     async def _refused(self, event: Event) -> None:
-        """See that it is said again. Leases are: their source repeats them."""
-        match event:
-            case Succeeded() | Failed() | Exited() | HeldOut():
-                # Once there is room an old answer proves nothing: the GPUs may be held again.
-                await self._cancel_effect()
-                self._perform(pause_s=JOURNAL_RETRY_S)
-            case Assigned() | Acknowledged() | Tripped():
-                self._defer(event)
+        """See that it is said again. What is left out is: its source repeats it."""
+        if isinstance(event, Answer):
+            # Once there is room an old answer proves nothing: the GPUs may be held again.
+            await self._cancel_effect()
+            self._perform(pause_s=JOURNAL_RETRY_S)
+        elif isinstance(event, Assigned | Acknowledged | Tripped):
+            self._defer(event)
 
     def _complain(self, fault: str) -> None:
         if fault != self.fault:

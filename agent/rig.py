@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core import safety
 from agent.core.model import Derated, Faulted, State, Tripped
 from agent.performer import Performer
-from agent.ports import Driver, GpuProbe, Journal, Sampler, Tuner
+from agent.ports import Checker, Driver, GpuProbe, Journal, Sampler, Tuner
 from agent.reactor import Reactor
 from agent.settings import GroupSettings, SafetySettings, Settings
 from agent.uplink import Identity, Uplink
 from wire import logs, model
 from wire.transport import AgentLink
+
+KEEP_OUT_INTERVAL_S = 10.0
+"""Between two looks whether somebody else has started a workload that shall not run."""
 
 READ_TIMEOUT_S = 5.0
 """A workload that takes longer to speak of itself says nothing this time."""
@@ -35,6 +38,8 @@ class Equipment:
     """By short name."""
     probe: GpuProbe
     tuner: Tuner
+    checker: Checker | None = None
+    """Before inference; none: what is read back is enough."""
     sampler: Sampler
     rng: random.Random
 
@@ -62,6 +67,7 @@ class Rig:
                     equipment.drivers,
                     probe=equipment.probe,
                     tuner=equipment.tuner,
+                    checker=equipment.checker,
                     rng=equipment.rng,
                 ),
                 clock=identity.clock,
@@ -88,6 +94,12 @@ class Rig:
             tasks.create_task(self.uplink.run(), name="uplink")
             tasks.create_task(self._guard(), name="safety")
             tasks.create_task(self._read(), name="readings")
+            for name, reactor in self.reactors.items():
+                look, guard = reactor.look_at_lock, reactor.keep_out
+                tasks.create_task(
+                    self._repeat(look, self._settings.lock_interval_s), name=f"lock:{name}"
+                )
+                tasks.create_task(self._repeat(guard, KEEP_OUT_INTERVAL_S), name=f"guard:{name}")
 
     def _changed(self) -> None:
         # A group in danger that sets out meanwhile must not get as far as a start.
@@ -130,6 +142,14 @@ class Rig:
             case safety.Restart(reason=reason) if running:
                 reactor.post(Faulted(reason))
 
+    async def _repeat(self, look: Callable[[], Awaitable[None]], interval_s: float) -> None:
+        while True:
+            try:
+                await look()
+            except Exception as error:  # noqa: BLE001 - a bug in one driver must not end the rig
+                self._log.error("driver crashed", exc_info=error)
+            await asyncio.sleep(interval_s)
+
     async def _read(self) -> None:
         """Ask each active workload how it does, slowly: it costs the workload something too."""
         while True:
@@ -168,6 +188,7 @@ def _guarded(group: GroupSettings, state: State, chosen: SafetySettings) -> safe
         kind=kind,
         ladder=chosen.ladder(kind),
         derate=state.derate or 0,
+        lent=state.lock is not None or (active is not None and active.market is not None),
     )
 
 

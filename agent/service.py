@@ -10,40 +10,40 @@ import importlib.metadata
 import os
 import random
 import signal
-import stat
 import time
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent import host as hosts
+from agent.connection import connected
+from agent.drivers.checker import CommandChecker
+from agent.drivers.hive_os import HiveOs
 from agent.drivers.launchers import Launchers
 from agent.drivers.process import ProcessLauncher
-from agent.drivers.registry import drivers
-from agent.gpu.untuned import Untuned
+from agent.drivers.registry import HIVE_OS, UNLAUNCHED, drivers, markets
+from agent.gpu.tuners import tuner_of
 from agent.journal import FileJournal
 from agent.metrics import (
     AgentMetrics,
     AgentSnapshot,
     LinkCounts,
     MetricsServer,
-    OutcomeCount,
-    PhaseTime,
     SafetyCount,
+    SwitchRecord,
 )
 from agent.rig import Equipment, Rig
 from agent.settings import Settings
 from agent.systemd import ServiceManager, Supervision
 from agent.telemetry import Telemetry
 from agent.uplink import Identity
-from wire import codec, logs, messages, model, mqtt, statedir, zeromq
+from wire import logs, model, statedir
 from wire.configfile import ConfigError
 from wire.transport import AgentLink
 
 AGENT_UNIT = "rigshift-agent.service"
 """As deploy/systemd ships it."""
+
+HIVE_OS_ADVICE = f"list a workload with `driver: {HIVE_OS}`, so that the agent keeps it out"
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -84,7 +84,7 @@ async def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, who: Identity) -> None:
-    async with _link(settings, who) as link:
+    async with connected(settings, who) as link:
         agent = _Agent(settings, who, link)
         try:
             await _until_stopped(agent)
@@ -94,7 +94,7 @@ async def _run(settings: Settings, who: Identity) -> None:
 
 def check(settings: Settings) -> None:
     """What only this program can tell of the settings. Raises `ConfigError`."""
-    known = drivers(Launchers(settings.state_dir))
+    known = {**drivers(Launchers(settings.state_dir)), **markets(settings.state_dir)}
     for group in settings.groups:
         for workload in group.workloads:
             if workload.driver not in known:
@@ -102,11 +102,15 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
                 )
-            if not workload.command and not workload.unit:
+            if not (workload.command or workload.unit or workload.driver in UNLAUNCHED):
                 raise ConfigError(
                     f"group {group.name}: workload {workload.name}: has neither `command` nor "
                     "`unit`; name the program to run, or the systemd unit to start"
                 )
+
+    listed = {workload.driver for group in settings.groups for workload in group.workloads}
+    if HiveOs().present and HIVE_OS not in listed:
+        logs.get("agent").warning("Hive OS may start its miner at any time", reason=HIVE_OS_ADVICE)
 
 
 def log_command(settings: Settings, name: str | None) -> list[str]:
@@ -141,6 +145,7 @@ class _Agent:
             workloads=self._readings,
         )
         self._launchers = Launchers(settings.state_dir)
+        checker = settings.gpu.checker
         self._who = who
         self._rig = Rig(
             settings,
@@ -150,9 +155,10 @@ class _Agent:
                 journals={
                     g.name: FileJournal(journal_path(settings, g.name)) for g in settings.groups
                 },
-                drivers=drivers(self._launchers),
+                drivers={**drivers(self._launchers), **markets(settings.state_dir)},
                 probe=self._telemetry,
-                tuner=Untuned(),
+                tuner=tuner_of(settings.gpu),
+                checker=None if checker is None else CommandChecker(checker),
                 sampler=self._telemetry,
                 rng=random.Random(),
             ),
@@ -217,67 +223,6 @@ class _Agent:
             connected=uplink.heard,
             link=LinkCounts(sent=counts.sent, received=counts.received, refused=counts.refused),
         )
-
-
-class SwitchRecord:
-    """What the outcomes since the agent's start add up to."""
-
-    def __init__(self) -> None:
-        self._results: Counter[tuple[str, model.Result]] = Counter()
-        self._visits: Counter[tuple[str, model.Phase]] = Counter()
-        self._seconds: dict[tuple[str, model.Phase], float] = {}
-
-    def add(self, group: str, outcome: model.Outcome) -> None:
-        """Count one more."""
-        self._results[group, outcome.result] += 1
-        for phase, seconds in outcome.phase_s:
-            self._visits[group, phase] += 1
-            self._seconds[group, phase] = self._seconds.get((group, phase), 0.0) + seconds
-
-    def outcomes(self) -> tuple[OutcomeCount, ...]:
-        """By group and result."""
-        return tuple(OutcomeCount(*key, count) for key, count in sorted(self._results.items()))
-
-    def phase_times(self) -> tuple[PhaseTime, ...]:
-        """By group and phase."""
-        visits = sorted(self._visits.items())
-        return tuple(PhaseTime(*key, count, self._seconds[key]) for key, count in visits)
-
-
-@asynccontextmanager
-async def _link(settings: Settings, who: Identity) -> AsyncIterator[AgentLink]:
-    if settings.link.zeromq is not None:
-        way = settings.link.zeromq
-        link = await zeromq.open_agent(
-            endpoint=way.endpoint,
-            server_key=way.server_key,
-            secret_key=_secret(way.secret_key_file),
-        )
-    else:
-        assert settings.link.mqtt is not None
-        broker = settings.link.mqtt
-        gone = messages.Up(settings.rig, who.boot_id, who.run_id, who.clock(), messages.Gone())
-        link = await mqtt.open_agent(
-            url=broker.url,
-            rig=settings.rig,
-            username=broker.username or settings.rig,
-            password=_secret(broker.password_file) if broker.password_file else "",
-            ca_file=broker.ca_file,
-            will=codec.encode_up(gone),
-        )
-    try:
-        yield link
-    finally:
-        await link.close()
-
-
-def _secret(path: Path) -> str:
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ConfigError(f"{path}: others can read this secret; run `chmod 600 {path}`")
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 async def _until_stopped(agent: _Agent) -> None:

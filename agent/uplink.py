@@ -274,6 +274,7 @@ def _status(reactor: Reactor) -> model.GroupStatus:
         lapsed=state.lapsed,
         reason=reason,
         derate=state.derate or 0,
+        lock="" if state.lock is None else f"{state.lock.workload}: {state.lock.reason}",
     )
 
 
@@ -284,4 +285,5 @@ def _desired(assignment: model.Assignment) -> Desired:
         workload=assignment.workload,
         committed=assignment.committed,
         reason=assignment.reason,
+        breaks_lock=assignment.breaks_lock,
     )

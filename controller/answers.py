@@ -45,6 +45,8 @@ class GroupLine:
     hold: Hold | None
     net_usd_per_h: float | None
     """Expected of what is planned for it."""
+    lock: str = ""
+    """Why no price may move it, such as a rental; empty: it is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +144,5 @@ class Summary:
     holds: tuple[Hold, ...]
     trouble: tuple[Check, ...]
     """Checks that failed."""
+    locked: tuple[GroupLine, ...] = ()
+    """Groups that no price may move, such as rented ones."""

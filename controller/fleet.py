@@ -167,7 +167,8 @@ class Fleet:
         session = self._sessions.all().get(rig)
         groups = session.groups.values() if session else ()
         return tuple(
-            (s.group, s.phase if s.phase.stable else None, s.generation, s.rejected) for s in groups
+            (s.group, s.phase if s.phase.stable else None, s.generation, s.rejected, s.lock)
+            for s in groups
         )
 
     def _restore(self) -> None:

@@ -131,6 +131,9 @@ def _fleet(now: ControllerSnapshot) -> Iterator[Metric]:
     every_workload = offered | {(OFF,): 0} | active
     yield _gauge("workload_groups", "GPU groups by active workload.", ["workload"], every_workload)
     yield _gauge("holds", "Operators' holds that stand.", [], {(): now.holds})
+    locked = sum(bool(view.status and view.status.lock) for view in now.views)
+    help_ = "GPU groups that no price may move because they are rented or otherwise locked."
+    yield _gauge("locked_groups", help_, [], {(): locked})
 
 
 def _active(view: GroupView) -> str:

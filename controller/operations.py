@@ -82,7 +82,9 @@ class Operations:
         views = self._select(intent.selector)
         wanted = None if workload == OFF else workload
         orders.check_offered(views, wanted)
-        return self._order(f"switch to {workload}", intent, {view.key: wanted for view in views})
+        pins = {view.key: wanted for view in views}
+        orders.check_locks(intent, views, pins)
+        return self._order(f"switch to {workload}", intent, pins)
 
     def hold(self, intent: Intent) -> OrderResult:
         """Hold all groups that are meant to what each runs now."""
@@ -221,7 +223,8 @@ class Operations:
     def _line(self, verb: str, intent: Intent, holds: Sequence[Hold]) -> Event:
         """This order's line in the audit."""
         names = orders.named([GroupKey(hold.rig, hold.group) for hold in holds])
-        detail = f"{verb} for {duration.show(intent.for_s)}: {names}; {intent.reason}"
+        lock = " and break locks" if intent.break_lock else ""
+        detail = f"{verb}{lock} for {duration.show(intent.for_s)}: {names}; {intent.reason}"
         return Event(
             at=self._now(),
             actor=intent.owner,

@@ -65,6 +65,8 @@ class Intent:
     dry_run: bool = False
     replace: bool = False
     """Take the place of other owners' holds too."""
+    break_lock: bool = False
+    """Leave even what is locked, such as a rented machine."""
 
 
 def check_intent(intent: Intent) -> None:
@@ -110,6 +112,23 @@ def check_conflicts(intent: Intent, standing: Sequence[Hold]) -> None:
         )
 
 
+def check_locks(
+    intent: Intent, views: Sequence[GroupView], pins: Mapping[GroupKey, str | None]
+) -> None:
+    """Raises `ConflictError` where the order would end what is locked and does not say so."""
+    locked = [
+        view
+        for view in views
+        if view.status and view.status.lock and pins[view.key] != view.status.active
+    ]
+    if locked and not intent.break_lock:
+        first = locked[0].status.lock if locked[0].status else ""
+        raise ConflictError(
+            f"{named([view.key for view in locked])}: locked ({first})",
+            "wait until it ends or narrow the selector; --break-lock leaves it all the same",
+        )
+
+
 def running(view: GroupView) -> str | None:
     """What a hold pins: what runs, or where the group is going when it is between two."""
     status = view.status
@@ -133,6 +152,7 @@ def holds(
             reason=intent.reason.strip(),
             created_at=expires_at - intent.for_s,
             expires_at=expires_at,
+            breaks_lock=intent.break_lock,
         )
         for number, key in enumerate(sorted(pins), start=1)
     )

@@ -45,6 +45,7 @@ def _group_line(view: GroupView, hold: Hold | None, net_usd_per_h: float | None)
         reason=status.reason if status else "its rig has not reported since the controller started",
         hold=hold,
         net_usd_per_h=net_usd_per_h,
+        lock=status.lock if status else "",
     )
 
 
@@ -117,6 +118,7 @@ def summary(
         moving=tuple(line for line in lines if line.state == "switching"),
         holds=tuple(holds),
         trouble=tuple(trouble),
+        locked=tuple(line for line in lines if line.lock),
     )
 
 

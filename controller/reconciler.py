@@ -208,6 +208,7 @@ class Reconciler:
             generation=self._fleet.next_generation(decision.key),
             workload=decision.chosen,
             reason=decision.reason,
+            breaks_lock=decision.breaks_lock,
         )
         return StoredAssignment(
             key=decision.key, assignment=assignment, created_at=now, cause="plan"
@@ -286,4 +287,5 @@ def _pin(key: GroupKey, workload: str | None, now: float) -> Hold:
         reason="preview",
         created_at=now,
         expires_at=now + HOLD_FOREVER_S,
+        breaks_lock=True,  # What an order may not do is looked at before it is previewed.
     )

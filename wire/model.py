@@ -90,6 +90,8 @@ class Assignment:
     """A contract stands behind it: the controller's silence never ends it."""
     reason: str = ""
     """One sentence for people: why."""
+    breaks_lock: bool = False
+    """An operator said in so many words that a lock on the group shall not stand in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ class GroupStatus:
     """Why the group is where it is, one sentence."""
     derate: int = 0
     """Steps by which safety has lowered its power limit."""
+    lock: str = ""
+    """Why nothing economic may move the group now, such as a rental; empty: it is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,10 @@ class WorkloadReading:
     """Where shares go, without any account."""
     uptime_s: float | None = None
     gpus: tuple[WorkloadGpu, ...] = ()
+    gpus_rented: int | None = None
+    """Host of a marketplace: GPUs that tenants have now."""
+    earning_usd_per_h: float | None = None
+    """Host of a marketplace: what it says that it pays now, US dollars per hour."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,14 +33,23 @@ class History:
 
 
 def heard(
-    before: History, sample: Sample, faults_max: int, window_s: float
+    before: History,
+    sample: Sample,
+    faults_max: int,
+    window_s: float,
+    lent: frozenset[str] = frozenset(),
 ) -> tuple[History, dict[str, Fault]]:
-    """What is known now, and by GPU what has come since; the gravest of it."""
+    """What is known now, and by GPU what has come since; the gravest of it.
+
+    On GPUs that are lent an application is the tenant's own, and so are its errors.
+    """
     counts, faults_s, thrown = dict(before.counts), dict(before.faults_s), dict[str, Fault]()
     for gpu in (gpu for gpu in sample.gpus if gpu.xids is not None):
         fresh = _fresh(gpu, before.counts.get(gpu.uuid, {}))
         counts[gpu.uuid] = dict(gpu.xids or ())
         applications = [n for n in fresh if xids.xid_class(n) is XidClass.APPLICATION]
+        if gpu.uuid in lent:
+            applications = []
         recent = [at for at in faults_s.get(gpu.uuid, ()) if sample.at_s - at < window_s]
         recent += [sample.at_s] * bool(applications)
         faults_s[gpu.uuid] = tuple(recent)

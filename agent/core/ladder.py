@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+DERATE_STEPS_MAX = 9
+"""Steps that there are; a card's lowest limit mostly ends them earlier."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:

@@ -11,8 +11,8 @@ How to read the table. Three phases are stable: IDLE (stands still), RUNNING (pr
 
 Four rules carry all of it:
 
-1. `wanted` says what should run now, from the newest assignment, what failed within it, and the
-   offline policy. A group whose active workload is wanted stays; any other sets out.
+1. `wanted` says what should run now, from a lock, the newest assignment, what failed within it, and
+   the offline policy. A group whose active workload is wanted stays; any other sets out.
 2. Entry to STOPPING is the point of no return. What arrives later is remembered, and honoured at
    VACATING's end, where the GPUs are known to be empty, or after the commit.
 3. A target that fails is rejected for this generation. Then `wanted` names what worked before,
@@ -25,12 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from agent.core import protection, record
+from agent.core import lock, protection, record, road, words
 from agent.core.model import (
     Acknowledged,
+    Answer,
     Assigned,
+    Bound,
     Derated,
     Drain,
     Effect,
@@ -39,11 +41,10 @@ from agent.core.model import (
     Failed,
     Faulted,
     HeldOut,
-    Lapsed,
-    Offline,
+    Lock,
+    Locked,
     Prepare,
     Probe,
-    Renewed,
     Rules,
     Start,
     State,
@@ -53,9 +54,9 @@ from agent.core.model import (
     Tune,
     Vacate,
     Watch,
+    Word,
 )
-from agent.core.road import enter, reject
-from wire.model import OFF, Phase, Result
+from wire.model import Phase
 
 Row = Callable[[State, Any, Rules], State]
 """One row of the table: state, event, rules → next state."""
@@ -84,108 +85,6 @@ def effect(state: State) -> Effect | None:
     return make(state) if make else None
 
 
-def wanted(state: State, rules: Rules) -> str | None:
-    """Workload that should run on the group now; ``None``: stand still."""
-    first = state.desired.workload
-    if state.lapsed and not state.desired.committed and rules.offline is not Offline.KEEP:
-        first = rules.safe_workload if rules.offline is Offline.SAFE else None
-    failed = {rejection.workload for rejection in state.rejected}
-    if first is None or first not in failed:
-        return first
-    return state.previous if state.previous not in failed else None
-
-
-# Where a group sets out.
-
-
-def _set_out(state: State, reason: str, rules: Rules) -> State:
-    """From a point where nothing irrevocable is under way, take the road that `wanted` asks."""
-    want = wanted(state, rules)
-    if want is not None and want == state.active:
-        return enter(state, Phase.RUNNING, reason, rules, target=want)
-    if want is not None:
-        return enter(state, Phase.PREPARING, reason, rules, target=want)
-    if state.active is not None:
-        return enter(state, Phase.DRAINING, reason, rules, target=None)
-    return enter(state, Phase.IDLE, reason, rules, target=None, previous=None)
-
-
-# Assignments and leases: what can happen in any phase.
-
-
-def _accepted(state: State, event: Assigned, rules: Rules) -> State:
-    """Remember a newer assignment; the older one, if still open, ends superseded."""
-    if event.desired.generation <= state.desired.generation:
-        return state
-    if state.ended is None and state.desired.generation:
-        state = record.ended(state, Result.SUPERSEDED, f"superseded by {event.desired.order_id}")
-    after = replace(
-        state,
-        desired=event.desired,
-        rejected=(),
-        lapsed=False,
-        restarts=0,
-        lines=0,
-        origin=state.active,
-        spent=(),
-        ended=None,
-    )
-    workload = event.desired.workload
-    if workload is not None and workload not in rules.allowed:
-        after = reject(after, workload, f"{workload} is not on this rig's list for the group")
-        return record.ended(after, Result.REFUSED, after.rejected[0].reason)
-    return after
-
-
-def _remembered(state: State, event: Event, rules: Rules) -> State:
-    """Take note of an order or a lease without moving; past STOPPING it is honoured later."""
-    match event:
-        case Assigned():
-            return _accepted(state, event, rules)
-        case Lapsed():
-            return state if state.lapsed else replace(state, lapsed=True)
-        case Renewed():
-            return replace(state, lapsed=False) if state.lapsed else state
-    raise AssertionError(event)
-
-
-def _why(state: State, event: Event) -> str:
-    match event:
-        case Assigned():
-            return state.desired.reason or f"assigned {state.desired.workload or OFF}"
-        case Lapsed():
-            return "the controller has been silent for longer than its lease"
-    return "the controller is back"
-
-
-def _reconsider(state: State, event: Event, rules: Rules) -> State:
-    """Nothing irrevocable is under way: follow the new word at once."""
-    after = _remembered(state, event, rules)
-    if after is state:
-        return state
-    want = wanted(after, rules)
-    there = state.active if state.phase in (Phase.RUNNING, Phase.IDLE) else state.target
-    if want == there:
-        return after
-    return _set_out(after, _why(after, event), rules)
-
-
-def _undrain_or_latch(state: State, event: Event, rules: Rules) -> State:
-    """While draining, the old workload can still be kept."""
-    after = _remembered(state, event, rules)
-    if after is state or wanted(after, rules) != state.active:
-        return after
-    return _set_out(after, _why(after, event), rules)
-
-
-def _leave_failed(state: State, event: Assigned, rules: Rules) -> State:
-    """The only way out of FAILED begins with stopping whatever may still hold the GPUs."""
-    after = _accepted(state, event, rules)
-    if after is state or after.ended is Result.REFUSED:
-        return after
-    return enter(after, Phase.STOPPING, _why(after, event), rules, target=None, tripped="")
-
-
 def _ignore(state: State, event: Event, rules: Rules) -> State:
     return state
 
@@ -201,62 +100,79 @@ def _forget(state: State, event: Acknowledged, rules: Rules) -> State:
 
 def _prepared(state: State, event: Succeeded, rules: Rules) -> State:
     if state.active is not None:
-        return enter(state, Phase.DRAINING, f"{state.target} is prepared", rules)
-    return enter(state, Phase.VACATING, f"{state.target} is prepared", rules)
+        return road.enter(state, Phase.DRAINING, f"{state.target} is prepared", rules)
+    return road.enter(state, Phase.VACATING, f"{state.target} is prepared", rules)
 
 
 def _not_prepared(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.target} could not be prepared: {event.reason}"
-    return _set_out(reject(state, state.target, reason), reason, rules)
+    return road.set_out(road.reject(state, state.target, reason), reason, rules)
 
 
 def _drained(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.STOPPING, f"{state.active} has finished its work", rules)
+    return road.enter(state, Phase.STOPPING, f"{state.active} has finished its work", rules)
 
 
 def _not_drained(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.active} did not finish its work: {event.reason}"
-    return enter(state, Phase.STOPPING, reason, rules)
+    return road.enter(state, Phase.STOPPING, reason, rules)
+
+
+def _bound(state: State, event: Bound, rules: Rules) -> State:
+    """Right before the point of no return only certainty counts; only an operator overrides it."""
+    active = state.active or ""
+    after = replace(state, lock=Lock(active, event.reason))
+    reason = f"{active} is locked: {event.reason}"
+    if road.wanted(after, rules) == active:
+        return road.set_out(after, reason, rules)
+    return road.enter(after, Phase.STOPPING, f"{reason}; an operator breaks the lock", rules)
 
 
 def _stopped(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.VACATING, "nothing runs here any more", rules, active=None)
+    gone = "nothing runs here any more"
+    return road.enter(state, Phase.VACATING, gone, rules, active=None, lock=None)
 
 
 def _not_stopped(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.active or 'a workload'} could not be stopped: {event.reason}"
-    return enter(state, Phase.FAILED, reason, rules, target=None)
+    return road.enter(state, Phase.FAILED, reason, rules, target=None)
 
 
 def _vacated(state: State, event: Succeeded, rules: Rules) -> State:
     """The retarget point: the GPUs are empty, so any word that came meanwhile can be honoured."""
     if state.tripped:
-        return enter(state, Phase.FAILED, state.tripped, rules)
-    if state.target is not None and wanted(state, rules) == state.target:
-        return enter(state, Phase.TUNING, "the GPUs are empty", rules)
-    return _set_out(state, state.reason or "the GPUs are empty", rules)
+        return road.enter(state, Phase.FAILED, state.tripped, rules)
+    if state.target is not None and road.wanted(state, rules) == state.target:
+        return road.enter(state, Phase.TUNING, "the GPUs are empty", rules)
+    return road.set_out(state, state.reason or "the GPUs are empty", rules)
 
 
 def _not_vacated(state: State, event: Failed, rules: Rules) -> State:
     reason = f"the GPUs could not be emptied: {event.reason}"
-    return enter(state, Phase.FAILED, reason, rules, target=None)
+    return road.enter(state, Phase.FAILED, reason, rules, target=None)
 
 
 def _tuned(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.STARTING, "the profile is applied", rules, active=state.target)
+    return road.enter(state, Phase.STARTING, "the profile is applied", rules, active=state.target)
 
 
 def _started(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.PROBING, f"{state.target} has started", rules)
+    return road.enter(state, Phase.PROBING, f"{state.target} has started", rules)
 
 
 def _proven(state: State, event: Succeeded, rules: Rules) -> State:
     """The commit. A word that came meanwhile is honoured from here."""
     fresh = state.target != state.previous
     after = replace(state, previous=state.target, restarts=0 if fresh else state.restarts)
-    if wanted(after, rules) == after.active:
-        return enter(after, Phase.RUNNING, f"{state.target} is proven", rules)
-    return _set_out(after, f"{state.target} is proven, and a newer word came", rules)
+    if road.wanted(after, rules) == after.active:
+        return road.enter(after, Phase.RUNNING, f"{state.target} is proven", rules)
+    return road.set_out(after, f"{state.target} is proven, and a newer word came", rules)
+
+
+def _taken(state: State, event: Locked, rules: Rules) -> State:
+    """Whoever has a claim on it has found it to work: no better proof is to be had."""
+    after = words.remembered(state, event, rules)
+    return after if after is state else _proven(after, Succeeded(state.ticket), rules)
 
 
 def _not_begun(state: State, event: Failed, rules: Rules) -> State:
@@ -271,9 +187,9 @@ def _try_again_or_go_back(state: State, event: Failed, rules: Rules, by: Phase) 
     """A restart of what worked before has its budget; a new target has one chance."""
     if 0 < state.restarts < rules.restarts_max:
         reason = f"restart {state.restarts} of {state.target} failed: {event.reason}"
-        return enter(state, by, reason, rules, restarts=state.restarts + 1)
+        return road.enter(state, by, reason, rules, restarts=state.restarts + 1)
     reason = f"{state.target} failed in {state.phase}: {event.reason}"
-    return enter(reject(state, state.target, reason), by, reason, rules, target=None)
+    return road.enter(road.reject(state, state.target, reason), by, reason, rules, target=None)
 
 
 def _exited(state: State, event: Exited, rules: Rules) -> State:
@@ -282,9 +198,9 @@ def _exited(state: State, event: Exited, rules: Rules) -> State:
     state = replace(state, active=None, restarts=restarts)
     if restarts <= rules.restarts_max:
         reason = f"{gone} exited ({event.reason}); restart {restarts} of {rules.restarts_max}"
-        return enter(state, Phase.VACATING, reason, rules, target=gone)
+        return road.enter(state, Phase.VACATING, reason, rules, target=gone)
     reason = f"{gone} exited more than {rules.restarts_max} times, last: {event.reason}"
-    return enter(reject(state, gone, reason), Phase.VACATING, reason, rules, target=None)
+    return road.enter(road.reject(state, gone, reason), Phase.VACATING, reason, rules, target=None)
 
 
 def _held_out(state: State, event: HeldOut, rules: Rules) -> State:
@@ -294,15 +210,16 @@ def _held_out(state: State, event: HeldOut, rules: Rules) -> State:
 _NO_EFFECT: dict[type[Any], Row] = {
     Succeeded: _ignore,
     Failed: _ignore,
+    Bound: _ignore,
     Exited: _ignore,
     HeldOut: _ignore,
     Derated: _ignore,
     Faulted: _ignore,
     Acknowledged: _forget,
 }
-_FOLLOW: dict[type[Any], Row] = {Assigned: _reconsider, Lapsed: _reconsider, Renewed: _reconsider}
-_REMEMBER: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _remembered)
-_UNDRAIN: dict[type[Any], Row] = dict.fromkeys((Assigned, Lapsed, Renewed), _undrain_or_latch)
+_FOLLOW: dict[type[Any], Row] = dict.fromkeys(get_args(Word), words.reconsider)
+_REMEMBER: dict[type[Any], Row] = dict.fromkeys(get_args(Word), words.remembered)
+_UNDRAIN: dict[type[Any], Row] = dict.fromkeys(get_args(Word), words.undrain_or_latch)
 
 TABLE: dict[Phase, dict[type[Any], Row]] = {
     Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: protection.trip},
@@ -316,7 +233,7 @@ TABLE: dict[Phase, dict[type[Any], Row]] = {
     },
     Phase.DRAINING: {
         **_NO_EFFECT, **_UNDRAIN, Tripped: protection.trip,
-        Succeeded: _drained, Failed: _not_drained,
+        Succeeded: _drained, Failed: _not_drained, Bound: _bound,
     },
     Phase.STOPPING: {
         **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_while_emptying,
@@ -335,11 +252,11 @@ TABLE: dict[Phase, dict[type[Any], Row]] = {
         Succeeded: _started, Failed: _not_proven,
     },
     Phase.PROBING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip, Locked: _taken,
         Succeeded: _proven, Failed: _not_proven,
     },
     Phase.FAILED: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: _leave_failed,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: words.leave_failed,
     },
 }  # fmt: skip
 """Every phase answers every event. The road above runs down the `Succeeded` rows."""
@@ -352,7 +269,7 @@ def _restart_delay_step(state: State) -> int:
 
 _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
     Phase.PREPARING: lambda s: Prepare(s.ticket, s.target or ""),
-    Phase.DRAINING: lambda s: Drain(s.ticket, s.active or ""),
+    Phase.DRAINING: lambda s: Drain(s.ticket, s.active or "", not lock.breaks(s, s.active)),
     Phase.STOPPING: lambda s: Stop(s.ticket),
     Phase.VACATING: lambda s: Vacate(s.ticket, _restart_delay_step(s)),
     Phase.TUNING: lambda s: Tune(s.ticket, s.target or ""),
@@ -364,4 +281,4 @@ _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
 
 def _late(state: State, event: Event) -> bool:
     """An answer to an effect of an earlier phase: too late to mean anything."""
-    return isinstance(event, Succeeded | Failed | Exited | HeldOut) and event.ticket != state.ticket
+    return isinstance(event, Answer) and event.ticket != state.ticket

@@ -41,6 +41,15 @@ class Rules:
     lines_max: int = JOURNAL_LINES_MAX
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Something outside has a claim on a workload, such as a tenant."""
+
+    workload: str
+    reason: str
+    """Never empty."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
     """The newest assignment that was accepted and persisted."""
@@ -50,6 +59,8 @@ class Desired:
     workload: str | None = None
     committed: bool = False
     reason: str = ""
+    breaks_lock: bool = False
+    """An operator's explicit word: `State.lock` does not stand in its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +102,11 @@ class State:
     """Outcomes that the controller has not acknowledged; durable with the state itself."""
     derate: int | None = None
     """Steps by which safety has lowered the power limit of `active`; none: as it was tuned."""
+    lock: Lock | None = None
+    """As last told for certain. Silence never ends it, nor does the death of an agent."""
 
 
-# Events: facts, in the past. All but orders, leases and safety's answer one effect by its ticket.
+# Events: facts, in the past.
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,29 @@ class Faulted:
 
 
 @dataclass(frozen=True, slots=True)
+class Locked:
+    """Something outside has a claim on this workload."""
+
+    workload: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """It is certain that nothing outside has a claim on this workload."""
+
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The drained workload is locked, or nobody can say that it is not: it must not be stopped."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """The effect with this ticket did what it should."""
 
@@ -172,19 +208,13 @@ class Acknowledged:
     generation: int
 
 
-Event = (
-    Assigned
-    | Lapsed
-    | Renewed
-    | Tripped
-    | Derated
-    | Faulted
-    | Succeeded
-    | Failed
-    | Exited
-    | HeldOut
-    | Acknowledged
-)
+Word = Assigned | Lapsed | Renewed | Locked | Freed
+"""Said from outside, at any time."""
+
+Answer = Succeeded | Failed | Bound | Exited | HeldOut
+"""What an effect came to."""
+
+Event = Word | Tripped | Derated | Faulted | Answer | Acknowledged
 
 
 # Effects: what the shell shall do now. Each ends in exactly one event with its ticket.
@@ -204,6 +234,8 @@ class Drain:
 
     ticket: int
     workload: str
+    heeds_lock: bool = True
+    """It may be stopped afterwards only if it is certainly not locked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ None of them may start anything that the GPUs were not emptied for.
 
 from __future__ import annotations
 
+from agent.core import lock
 from agent.core.model import Derated, Failed, Faulted, Rules, State, Tripped
 from agent.core.road import enter, reject, stop_or_fail, tripped
 from wire.model import Phase
@@ -42,6 +43,8 @@ def not_derated(state: State, event: Failed, rules: Rules) -> State:
 
 def faulted(state: State, event: Faulted, rules: Rules) -> State:
     """What the GPU has thrown out may hang for ever: restart it while its budget lasts."""
+    if state.active is not None and lock.keeper(state) == state.active:
+        return state  # Whoever has the claim on it has thrown it out, and starts it again.
     restarts = state.restarts + 1
     if restarts <= rules.restarts_max:
         reason = f"{event.reason}; restart {restarts} of {rules.restarts_max} of {state.active}"

@@ -11,7 +11,9 @@ from agent.core import machine, road
 from agent.core.model import Exited, Rules, State
 from wire.model import Phase
 
-STOPPING_NOW = frozenset({Phase.DRAINING, Phase.STOPPING, Phase.STARTING})
+STOPPING_NOW = frozenset({Phase.STOPPING, Phase.STARTING})
+ONLY_ALIVE = frozenset({Phase.DRAINING, Phase.PROBING})
+"""Gone on with if the workload still runs. A drained one may have been locked since."""
 EMPTYING_NOW = frozenset({Phase.VACATING, Phase.TUNING})
 
 
@@ -34,6 +36,9 @@ def resume(state: State, alive: frozenset[str], rules: Rules, now_s: float = 0.0
         rules: The rig's own word on this group.
         now_s: Rig clock.
     """
+    if state.lock is not None and state.lock.workload not in rules.allowed:
+        # Its owner took it off the rig's own list: nobody can be asked about it any more.
+        state = replace(state, lock=None)
     return replace(_resumed(state, alive, rules), since_s=now_s)
 
 
@@ -45,7 +50,7 @@ def _resumed(state: State, alive: frozenset[str], rules: Rules) -> State:
     if state.phase is Phase.RUNNING and not alive:
         gone = Exited(state.ticket, "it was gone when the agent started again")
         return machine.step(state, gone, rules)
-    if state.phase in STOPPING_NOW or (state.phase is Phase.PROBING and not alive):
+    if state.phase in STOPPING_NOW or (state.phase in ONLY_ALIVE and not alive):
         return _stop(state, f"the agent restarted while {state.phase}", rules)
     if state.phase in EMPTYING_NOW:
         return road.enter(state, Phase.VACATING, state.reason, rules)

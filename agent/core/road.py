@@ -1,4 +1,4 @@
-"""How a group enters a phase, and what it must never do again: the ground under the table's rows.
+"""Where a group should go, and how it enters a phase: the ground under the table's rows.
 
 Nothing here knows which event leads where; that is the table's to say.
 """
@@ -8,8 +8,35 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from agent.core.model import Rules, State
+from agent.core import lock
+from agent.core.model import Offline, Rules, State
 from wire.model import Leg, Phase, Rejection
+
+
+def wanted(state: State, rules: Rules) -> str | None:
+    """Workload that should run on the group now; ``None``: stand still."""
+    failed = {rejection.workload for rejection in state.rejected}
+    held = lock.keeper(state)
+    if held is not None:
+        return held if held not in failed else None
+    first = state.desired.workload
+    if state.lapsed and not state.desired.committed and rules.offline is not Offline.KEEP:
+        first = rules.safe_workload if rules.offline is Offline.SAFE else None
+    if first is None or first not in failed:
+        return first
+    return state.previous if state.previous not in failed else None
+
+
+def set_out(state: State, reason: str, rules: Rules) -> State:
+    """From a point where nothing irrevocable is under way, take the road that `wanted` asks."""
+    want = wanted(state, rules)
+    if want is not None and want == state.active:
+        return enter(state, Phase.RUNNING, reason, rules, target=want)
+    if want is not None:
+        return enter(state, Phase.PREPARING, reason, rules, target=want)
+    if state.active is not None:
+        return enter(state, Phase.DRAINING, reason, rules, target=None)
+    return enter(state, Phase.IDLE, reason, rules, target=None, previous=None)
 
 
 def enter(state: State, phase: Phase, reason: str, rules: Rules, **changes: Any) -> State:

@@ -45,6 +45,8 @@ class Guarded:
     ladder: Ladder
     derate: int = 0
     """Steps by which it is derated."""
+    lent: bool = False
+    """Somebody outside runs programs of their own on it, or may at any moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,10 @@ def look(
         )
     }
     streaks = {key: watch.streaks.get(key, 0) + 1 for key in shown}
-    history, thrown = faults.heard(watch.faults, sample, limits.faults_max, limits.faults_window_s)
+    lent = frozenset(gpu for group in groups.values() if group.lent for gpu in group.gpus)
+    history, thrown = faults.heard(
+        watch.faults, sample, limits.faults_max, limits.faults_window_s, lent
+    )
     lasting = {key: said for key, said in shown.items() if streaks[key] >= _least(key[1], limits)}
     rungs, demands = dict[str, Rung](), dict[str, Demand]()
     for name, group in groups.items():
@@ -146,7 +151,7 @@ def _urgent(group: Guarded, lasting: Lasting, thrown: Mapping[str, Fault]) -> De
         return Stop(fault.reason, at_rest=True) if fault.grave else Restart(fault.reason)
     for reason in _said(group, lasting, Symptom.OVERHEATED):
         return Stop(reason)
-    if group.kind is Kind.INFERENCE:
+    if group.kind is Kind.INFERENCE and not group.lent:
         for reason in _said(group, lasting, Symptom.NARROWED):
             return Stop(reason)
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from wire.model import Kind
 
 NEUTRAL = "neutral"
-"""The GPU profile that changes nothing."""
+"""The GPU profile of a card as it was sold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Deadlines:
     vacate_s: float = 20.0
     """No process left on the GPUs, and their memory freed; past it: quarantine."""
     tune_s: float = 30.0
-    """The GPU profile applied."""
+    """The GPU profile applied and read back; before inference also `gpu.checker`."""
     start_s: float = 60.0
     """From the start of the process until it exists; loading a model belongs to `probe_s`."""
     probe_s: float = 900.0
@@ -44,6 +44,26 @@ class Readiness:
     """Inference: prompt sent to the server; empty: its health is enough."""
     expect: str = ""
     """Inference: text that the answer must contain; empty: any answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """The machine on a marketplace, for drivers that offer it there for rent."""
+
+    machine: str
+    """What the marketplace calls this machine: its id at vast.ai, its name at clore.ai."""
+    token_file: str = ""
+    """Absolute path of a file (mode 0600) with the API key; Akash needs none."""
+    url: str = ""
+    """Where its API is, if elsewhere than usual; Akash: the provider, `https://HOST:8443`."""
+    ca_file: str = ""
+    """PEM certificates to trust at `url`; none: the system's."""
+    listing: dict[str, float | bool | str] = field(default_factory=dict)
+    """Sent with the offer as it is, such as prices; the names are the marketplace's own."""
+    list_command: tuple[str, ...] = ()
+    """Akash: program and arguments that let new tenants in, such as `kubectl uncordon NODE`."""
+    unlist_command: tuple[str, ...] = ()
+    """Akash: program and arguments that keep new tenants out, such as `kubectl cordon NODE`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +94,12 @@ class Workload:
     """Inference: base URL of its metrics, on loopback, where they have a port of their own."""
     stats_script: str = ""
     """`hive` driver only: absolute path of the miner's `h-stats.sh`."""
+    market: Market | None = None
+    """Marketplaces only: the machine there; such a workload has no `command` and no `unit`."""
     model: str = ""
     """Inference: model name to ask for."""
     profile: str = NEUTRAL
-    """GPU profile it runs under; so far there is only `neutral`, which changes nothing."""
+    """GPU profile it runs under: `neutral`, or one of `gpu.profiles_file`."""
     power_w: float | None = None
     """Nameplate watts of the group at the wall, for a controller that has no better figure."""
     deadlines: Deadlines = field(default_factory=Deadlines)

@@ -40,6 +40,10 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     drain_hangs: bool = False
     """Draining never ends by itself."""
     drain_fails: str | bool = False
+    locked_after_s: float | None = None
+    """From its start until somebody outside has a claim on it, unless it is being drained then."""
+    locked_for_s: float = 0.0
+    """How long that claim lasts."""
     memory_bytes: int = MEMORY_BYTES
     """Held on each of its GPUs."""
     keeps_memory_s: float = 0.0

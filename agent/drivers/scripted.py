@@ -31,6 +31,9 @@ class _Life:
     started_s: float
     """Time of the event loop."""
     terminated: bool = False
+    closed: bool = False
+    """It takes nothing new: no claim on it can begin."""
+    locked: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     ending: str = ""
 
@@ -44,6 +47,8 @@ class ScriptedWorld:
         self._residue: list[_Life] = []
         self._hidden: set[str] = set()
         self._pid = FIRST_PID
+        self.lock_told = True
+        """Whether anybody answers who is asked for locks."""
 
     # Hooks for a simulation
 
@@ -54,6 +59,11 @@ class ScriptedWorld:
     def alive_on(self, gpu: str) -> tuple[str, ...]:
         """Keys of the workloads whose processes are on this GPU, oldest first."""
         return tuple(life.key for life in self._alive.values() if gpu in life.gpus)
+
+    def locked(self, key: str) -> bool:
+        """Whether somebody outside has a claim on this workload, told or not."""
+        life = self._alive.get(key)
+        return life is not None and life.locked
 
     def hide(self, gpu: str) -> None:
         """From now on this GPU cannot be looked at."""
@@ -97,6 +107,22 @@ class ScriptedWorld:
         self._alive[workload.key] = life
         if life.script.exit_after_s is not None:
             loop.call_later(life.script.exit_after_s, self._end, life, "ended by itself")
+        if life.script.locked_after_s is not None:
+            loop.call_later(life.script.locked_after_s, self._claim, life)
+
+    def close(self, key: str, *, closed: bool) -> None:
+        """Whether the workload takes anything new."""
+        if key in self._alive:
+            self._alive[key].closed = closed
+
+    def _claim(self, life: _Life) -> None:
+        if not life.closed:
+            life.locked = True
+            asyncio.get_running_loop().call_later(life.script.locked_for_s, self._let_go, life)
+
+    @staticmethod
+    def _let_go(life: _Life) -> None:
+        life.locked = False
 
     def terminate(self, key: str) -> None:
         """TERM: the process ends in its own time, whether or not the agent lives to see it."""
@@ -218,6 +244,7 @@ class ScriptedDriver:
     async def drain(self, workload: Workload) -> None:
         """Take the scripted time. Raises `DriverError` if scripted."""
         behaviour = script(workload)
+        self._world.close(workload.key, closed=True)
         if behaviour.drain_fails:
             raise DriverError(reason(behaviour.drain_fails, f"{workload.key}: cannot drain"))
         if behaviour.drain_hangs:
@@ -226,7 +253,14 @@ class ScriptedDriver:
             await asyncio.sleep(behaviour.drain_s)
 
     async def undrain(self, workload: Workload) -> None:
-        """Nothing to do: a scripted workload takes no work."""
+        """Take work again."""
+        self._world.close(workload.key, closed=False)
+
+    async def lock(self, workload: Workload) -> str | None:
+        """Whether somebody has a claim on it; ``None`` while nobody answers."""
+        if not self._world.lock_told:
+            return None
+        return "somebody has a claim on it" if self._world.locked(workload.key) else ""
 
 
 def _works(behaviour: Script, age_s: float) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pynvml
@@ -15,6 +16,15 @@ import pynvml
 from agent.gpu.source import Doing
 
 MEMORY_V2 = pynvml.nvmlMemory_v2
+CLOCK_GRAPHICS = pynvml.NVML_CLOCK_GRAPHICS
+CLOCK_MEMORY = pynvml.NVML_CLOCK_MEM
+FAN_AUTOMATIC = pynvml.NVML_FAN_POLICY_TEMPERATURE_CONTINOUS_SW
+COMPUTE_MODES = {
+    "default": pynvml.NVML_COMPUTEMODE_DEFAULT,
+    "prohibited": pynvml.NVML_COMPUTEMODE_PROHIBITED,
+    "exclusive_process": pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS,
+}
+NO_PERMISSION = pynvml.NVML_ERROR_NO_PERMISSION
 XID_CRITICAL = pynvml.nvmlEventTypeXidCriticalError
 SUCCESS = pynvml.NVML_SUCCESS
 TIMEOUT = pynvml.NVML_ERROR_TIMEOUT
@@ -29,6 +39,9 @@ ABSENT = frozenset(
     }
 )
 """This GPU and driver will never give this value to us; asking again is of no use."""
+
+LACKING = ABSENT - {pynvml.NVML_ERROR_NO_PERMISSION}
+"""This GPU and driver lack it, for whoever asks."""
 
 GONE = {
     pynvml.NVML_ERROR_GPU_IS_LOST: (
@@ -86,6 +99,15 @@ _BLANK_64 = 0x7FFF_FFFF_FFFF_FFF0
 """From here on 64-bit numbers mean "blank", "not found", "not supported" or "no permission"."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """How far a clock is moved off its own, and how far it can be, MHz."""
+
+    mhz: int
+    min_mhz: int
+    max_mhz: int
+
+
 class NvmlError(Exception):
     """A driver call failed."""
 
@@ -108,7 +130,7 @@ class Nvml:
 
     def call(self, name: str, *arguments: Any, about: str = "") -> Any:
         """Call one function; `about` names the GPU for whoever looks on. Raises `NvmlError`."""
-        function = getattr(pynvml, name, None)
+        function = _OWN.get(name) or getattr(pynvml, name, None)
         if function is None:
             raise NvmlError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, name, "nvidia-ml-py is too old")
         self.doing = Doing(f"{name} of {about}" if about else name, self._clock(), about)
@@ -139,6 +161,30 @@ class Nvml:
             for entry in entries
         }
 
+    def numbers(self, count: int, name: str, *arguments: Any, about: str = "") -> tuple[int, ...]:
+        """Call a function that writes `count` signed numbers, its last arguments.
+
+        They are this call's own: pynvml's are shared between calls. Raises `NvmlError`.
+        """
+        written = tuple(ctypes.c_int() for _ in range(count))
+        self.call(name, *arguments, *map(ctypes.byref, written), about=about)
+        return tuple(number.value for number in written)
+
+    def clock_offset(self, handle: Any, clock: int, pstate: int, *, about: str = "") -> ClockOffset:
+        """A clock's offset in one P-state. Raises `NvmlError`."""
+        offset = _offset(clock, pstate, 0)
+        self.call("nvmlDeviceGetClockOffsets", handle, ctypes.byref(offset), about=about)
+        return ClockOffset(
+            offset.clockOffsetMHz, offset.minClockOffsetMHz, offset.maxClockOffsetMHz
+        )
+
+    def set_clock_offset(
+        self, handle: Any, clock: int, pstate: int, mhz: int, *, about: str = ""
+    ) -> None:
+        """Move a clock in one P-state. Raises `NvmlError`."""
+        offset = _offset(clock, pstate, mhz)
+        self.call("nvmlDeviceSetClockOffsets", handle, ctypes.byref(offset), about=about)
+
 
 def address(handle: Any) -> int:
     """What tells one GPU handle from another without asking the driver."""
@@ -156,3 +202,30 @@ def _field_value(entry: Any) -> float | int | None:
     if not 0 <= entry.valueType < len(_VALUE_MEMBERS):
         return None
     return number(getattr(entry.value, _VALUE_MEMBERS[entry.valueType]))
+
+
+def _offset(clock: int, pstate: int, mhz: int) -> Any:
+    offset = pynvml.c_nvmlClockOffset_t()
+    offset.version = pynvml.nvmlClockOffset_v1
+    offset.type, offset.pstate = clock, pstate
+    offset.clockOffsetMHz = mhz
+    return offset
+
+
+def _checked(name: str) -> Callable[..., None]:
+    """A function of the library itself, where pynvml's throws the return code away."""
+
+    def call(*arguments: Any) -> None:
+        function = getattr(ctypes.CDLL(_LIBRARY), name, None)
+        absent = pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
+        code = absent if function is None else function(*arguments)
+        if code != SUCCESS:
+            raise pynvml.NVMLError(code)
+
+    return call
+
+
+_LIBRARY = "libnvidia-ml.so.1"
+"""Loaded by `nvmlInit` already; this is the same one."""
+
+_OWN = {name: _checked(name) for name in ("nvmlDeviceGetClockOffsets", "nvmlDeviceSetClockOffsets")}

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from agent.gpu import simulated
 from agent.gpu.source import Doing
+from agent.gpu.tuning.simulated_board import dials
 from wire.model import GpuProcess, GpuReading
 
 NAME = "simulated GPU 24 GiB"
 MEMORY_BYTES = 24 * 1024**3
 IDLE_MEMORY_BYTES = 300 * 1024**2
 IDLE_W = 18.0
-LIMIT_W = 350.0
 AMBIENT_C = 28.0
 HEAT_C_PER_W = 0.14
 HEAT_TIME_S = 40.0
@@ -77,7 +77,8 @@ class SimulatedSource:
     def _read(self, position: int, uuid: str) -> GpuReading:
         claims = simulated.claims(self._directory, uuid)
         body = self._bodies[uuid]
-        power_w = min(LIMIT_W, IDLE_W + sum(claim.power_w for claim in claims))
+        settings = dials(self._directory, uuid)
+        power_w = min(settings.power_limit_w, IDLE_W + sum(claim.power_w for claim in claims))
         body.advance(self._clock(), power_w)
         used_bytes = IDLE_MEMORY_BYTES + sum(claim.memory_bytes for claim in claims)
         return GpuReading(
@@ -88,14 +89,20 @@ class SimulatedSource:
             memory_total_bytes=MEMORY_BYTES,
             memory_used_bytes=min(MEMORY_BYTES, used_bytes),
             temperature_c=round(body.temperature_c, 1),
-            fan_ratio=0.6 if claims else 0.0,
+            fan_ratio=_fan_ratio(settings.fan_percent, busy=bool(claims)),
             power_w=power_w,
-            power_limit_w=LIMIT_W,
+            power_limit_w=settings.power_limit_w,
             energy_j=round(body.energy_j, 3),
-            sm_clock_hz=1.74e9 if claims else 0.21e9,
-            memory_clock_hz=9.5e9 if claims else 0.405e9,
+            sm_clock_hz=settings.graphics_mhz(busy=bool(claims)) * 1e6,
+            memory_clock_hz=settings.memory_mhz(busy=bool(claims)) * 1e6,
             throttle_reasons=() if claims else ("idle",),
             processes=tuple(
                 GpuProcess(claim.pid, claim.memory_bytes, claim.workload) for claim in claims
             ),
         )
+
+
+def _fan_ratio(percent: int | None, *, busy: bool) -> float:
+    if percent is not None:
+        return percent / 100
+    return 0.6 if busy else 0.0

@@ -19,6 +19,6 @@ class Untuned:
 
     async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
         """See `agent.ports.Tuner`."""
-        await self.apply(gpus, profile)
         if step:
-            raise TuneError("this rig's power limits are not the agent's to set")
+            raise TuneError("this rig changes no power limits; set `gpu.tuner` to let it")
+        await self.apply(gpus, profile)

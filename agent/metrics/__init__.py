@@ -3,6 +3,7 @@
 from agent.metrics.exposition import AgentMetrics
 from agent.metrics.server import MetricsError, MetricsServer
 from agent.metrics.snapshot import AgentSnapshot, LinkCounts, OutcomeCount, PhaseTime, SafetyCount
+from agent.metrics.switches import SwitchRecord
 
 __all__ = [
     "AgentMetrics",
@@ -13,4 +14,5 @@ __all__ = [
     "OutcomeCount",
     "PhaseTime",
     "SafetyCount",
+    "SwitchRecord",
 ]

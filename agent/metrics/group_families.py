@@ -82,6 +82,11 @@ GROUPS = (
         lambda status: status.lapsed,
     ),
     group(
+        "locked",
+        "1 while nothing economic may move the group because it is rented or otherwise locked.",
+        lambda status: bool(status.lock),
+    ),
+    group(
         "rejected_workloads",
         "Workloads that failed within the present generation.",
         lambda status: len(status.rejected),
@@ -149,5 +154,19 @@ WORKLOADS = (
         None,
         "Tokens generated since the inference server started.",
         lambda reading: [("", reading.tokens_total)],
+    ),
+    workload_by(
+        "rented_gpus",
+        Type.GAUGE,
+        None,
+        "GPUs that tenants of the marketplace have now.",
+        lambda reading: [("", reading.gpus_rented)],
+    ),
+    workload_by(
+        "earning_usd_per_hour",
+        Type.GAUGE,
+        None,
+        "US dollars per hour that the marketplace says it pays now.",
+        lambda reading: [("", reading.earning_usd_per_h)],
     ),
 )

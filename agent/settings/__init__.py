@@ -6,13 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.settings.checks import problems
-from agent.settings.gpu import GpuSettings, LadderSettings, SafetySettings
+from agent.settings.gpu import (
+    CheckerSettings,
+    GpuSettings,
+    LadderSettings,
+    SafetySettings,
+    Tuning,
+)
 from agent.settings.link import LinkSettings, MqttSettings, ZeroMqSettings
+from agent.settings.profile_checks import profile_problems
 from agent.settings.rig import GroupSettings, MetricsSettings, Settings
 from wire import configfile
 from wire.configfile import ConfigError
 
 __all__ = [
+    "CheckerSettings",
     "ConfigError",
     "GpuSettings",
     "GroupSettings",
@@ -22,6 +30,7 @@ __all__ = [
     "MqttSettings",
     "SafetySettings",
     "Settings",
+    "Tuning",
     "ZeroMqSettings",
     "load",
 ]
@@ -30,7 +39,7 @@ __all__ = [
 def load(path: Path) -> Settings:
     """Read, validate and cross-check a rig's file. Raises `ConfigError`."""
     settings = _with_groups(configfile.load(path, Settings))
-    problem = next(problems(settings), None)
+    problem = next(problems(settings), None) or next(profile_problems(settings), None)
     if problem is not None:
         raise ConfigError(f"{path}: {problem}")
     return settings

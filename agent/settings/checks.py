@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 
+from agent.core.ladder import DERATE_STEPS_MAX
 from agent.core.model import Offline
-from agent.core.workload import NEUTRAL, Workload
+from agent.core.workload import Workload
 from agent.settings.gpu import SafetySettings
 from agent.settings.rig import GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
@@ -17,8 +18,8 @@ from wire.signing import KeyFormatError, Verifier
 
 PORT_MAX = 65_535
 
-DERATE_STEPS_MAX = 9
-"""Steps of derating that a ladder may have; below that no power limit reaches."""
+MARKET_STOP_MIN_S = 60.0
+"""Half of it must do for withdrawing an offer and for two looks, with the pauses between them."""
 
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.service")
 """Name of a service unit, or of an instance of a template; never a bare template."""
@@ -67,6 +68,7 @@ def _number_problems(settings: Settings) -> Iterator[str]:
     above_0 = {
         "report_interval_s": settings.report_interval_s,
         "telemetry_interval_s": settings.telemetry_interval_s,
+        "lock_interval_s": settings.lock_interval_s,
         "safety.temperature_max_c": safety.temperature_max_c,
         "safety.memory_temperature_max_c": safety.memory_temperature_max_c,
         "safety.xid_window_s": safety.xid_window_s,
@@ -103,10 +105,6 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
     where = f"group {group.name}"
     names = [workload.name for workload in group.workloads]
     yield from _repeats(f"{where}: workload", names)
-    for workload in group.workloads:
-        if workload.profile != NEUTRAL:
-            what = f"{where}: {workload.name}: profile {workload.profile!r}"
-            yield f"{what} is unknown; use `{NEUTRAL}`"
     if not group.gpus:
         yield f"{where}: gpus: name at least one GPU UUID"
     if group.restarts_max < 0:
@@ -126,6 +124,11 @@ def _workload_problems(where: str, workload: Workload) -> Iterator[str]:
         value = getattr(workload.deadlines, deadline.name)
         if not 0 < value < math.inf:
             yield f"{where}: deadlines.{deadline.name}: must be above 0 and finite, not {value:g}"
+    if workload.market is not None and workload.deadlines.stop_s < MARKET_STOP_MIN_S:
+        yield (
+            f"{where}: deadlines.stop_s: {workload.deadlines.stop_s:g} is too short for a "
+            f"marketplace to say that it is free; give it {MARKET_STOP_MIN_S:g} or more"
+        )
     power_w = workload.power_w
     if power_w is not None and not 0 <= power_w < math.inf:
         yield f"{where}: power_w: must be 0 or more and finite, not {power_w:g}"

@@ -75,6 +75,8 @@ class Settings:
     """Heartbeat; a change of state is reported at once."""
     telemetry_interval_s: float = 10.0
     """Pause between two samples that are sent."""
+    lock_interval_s: float = 30.0
+    """Pause between two questions whether a workload is rented or otherwise locked."""
     boot_grace_s: float = 300.0
     """After its start an agent waits this long for the controller before the offline policy."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -78,6 +79,12 @@ class SwitchOrder(HoldOrder):
     """Move these groups to a workload, or `off`, and keep them there."""
 
     workload: str
+    break_lock: bool = False
+    """Leave even what is locked, such as a rented machine."""
+
+    def intent(self, owner: str) -> Intent:
+        """What the operator means by it."""
+        return replace(super().intent(owner), break_lock=self.break_lock)
 
 
 class ReleaseOrder(BaseModel):

@@ -102,6 +102,9 @@ def _orders(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     switch.add_argument("selector", metavar="SELECTOR")
     switch.add_argument("workload", metavar="WORKLOAD", help="a name that the rigs offer, or `off`")
     _order(switch)
+    switch.add_argument(
+        "--break-lock", action="store_true", help="leave even what is locked, such as a rental"
+    )
     switch.add_argument("--yes", action="store_true", help="do not ask before switching")
     switch.add_argument("--no-wait", action="store_true", help="do not wait until they arrive")
     switch.add_argument(

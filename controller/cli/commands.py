@@ -90,7 +90,11 @@ def release(args: Namespace, client: Client, terminal: Terminal) -> int:
 
 def switch(args: Namespace, client: Client, terminal: Terminal) -> int:
     """Move groups to a workload, and see them arrive."""
-    order = {"workload": args.workload, **_order(args, dry_run=True)}
+    order = {
+        "workload": args.workload,
+        "break_lock": args.break_lock,
+        **_order(args, dry_run=True),
+    }
     ask = terminal.interactive and not (args.yes or args.json)
     if args.dry_run or ask:
         foreseen = client.post("switch", OrderResult, **order)

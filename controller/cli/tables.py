@@ -27,6 +27,8 @@ def summary(found: Summary) -> Iterator[Text | Table]:
     yield Text(f"expected: {_usd(found.net_usd_per_h)} $/h{f'; power: {watts}' if watts else ''}")
     if found.moving:
         yield _moving(found.moving)
+    if found.locked:
+        yield _locked(found.locked)
     if found.holds:
         yield holds(found.holds, "Holds")
     if found.trouble:
@@ -37,6 +39,13 @@ def _moving(lines: Sequence[GroupLine]) -> Table:
     table = _table("Under way", "Group", "Phase", "To", "Why")
     for line in lines:
         table.add_row(str(line.key), _state(line), line.assigned or OFF, line.reason)
+    return table
+
+
+def _locked(lines: Sequence[GroupLine]) -> Table:
+    table = _table("Locked", "Group", "Runs", "$/h>", "Why")
+    for line in lines:
+        table.add_row(str(line.key), line.active or OFF, _usd(line.net_usd_per_h), line.lock)
     return table
 
 
@@ -70,6 +79,8 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
         yield Text(
             f"  held by {line.hold.owner} until {_when(line.hold.expires_at)}: {line.hold.reason}"
         )
+    if line.lock:
+        yield Text(f"  locked, so that no price moves it: {line.lock}")
     for refusal in line.rejected:
         yield Text(f"  {refusal.workload} was turned down: {refusal.reason}")
     if decision is None:
@@ -205,6 +216,8 @@ def _coloured(word: str) -> Text:
 
 
 def _note(line: GroupLine) -> str:
+    if line.lock:
+        return f"locked: {line.lock}"
     if line.hold:
         return f"held by {line.hold.owner}: {line.hold.reason}"
     if line.rejected:

@@ -96,6 +96,7 @@ def decision(verdict: Verdict) -> Decision:
         reason=_reason(verdict, options, rival),
         blocked=case.standing.block if tied and rival is not None else blocked,
         flip_usd_per_h=None if tied else _flip(verdict, options),
+        breaks_lock=case.standing.breaks_lock,
     )
 
 

@@ -111,6 +111,8 @@ class Hold:
     reason: str
     created_at: float
     expires_at: float
+    breaks_lock: bool = False
+    """It holds even where something outside, such as a tenant, has a claim on what runs."""
 
 
 class Block(StrEnum):
@@ -118,6 +120,7 @@ class Block(StrEnum):
 
     NONE = "none"
     HOLD = "hold"
+    LOCKED = "locked"
     COMMITTED = "committed"
     MARGIN = "margin"
     DWELL = "dwell"
@@ -164,6 +167,8 @@ class Decision:
     """What kept the best-paying option from being chosen; `NONE` when it was."""
     flip_usd_per_h: float | None
     """How much the best rival's net must rise for this group to move; none: no rival."""
+    breaks_lock: bool = False
+    """An operator's word that a lock on the group shall not stand in the way."""
 
     @property
     def moves(self) -> bool:

@@ -1,7 +1,8 @@
 """The plan: what every GPU group of the fleet shall do now, and why. Pure and deterministic.
 
-In this order: an operator's hold, a contract, what cannot be moved (offline, quarantined, in a
-switch), the site's power cap, the limit on switches, and within all that the most money.
+In this order: an operator's hold, a lock such as a rental, a contract, what cannot be moved
+(offline, quarantined, in a switch), the site's power cap, the limit on switches, and within all
+that the most money.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from controller.core.case import Case, Menus, Stake, gain_usd_per_h, stake
 from controller.core.economics import Market, Prospect
 from controller.core.explanation import SitePicture, Verdict, decision, verdict
 from controller.core.farm import FarmSettings
-from controller.core.model import GroupView, Hold, Plan, Quote
+from controller.core.model import Block, GroupView, Hold, Plan, Quote
 from controller.core.policy import PolicySettings
 from controller.core.site_market import Limits
 from wire.model import WorkloadOffer
@@ -132,7 +133,9 @@ def _allocate(
 def _begun(member: Stake) -> bool:
     """Whether the group is in a switch anyway, or an operator's hold sends it into one."""
     case = member.case
-    held_away = not case.standing.free and case.standing.tied_to != case.view.assigned
+    # A locked group is assigned what it runs: it goes nowhere.
+    tied = not case.standing.free and case.standing.block is not Block.LOCKED
+    held_away = tied and case.standing.tied_to != case.view.assigned
     return case.standing.in_switch or held_away
 
 

@@ -81,12 +81,14 @@ _BUILT_IN: Mapping[str, Callable[[GroupView], str]] = {
     "workload": lambda view: (view.status.active if view.status else None) or OFF,
     "assigned": lambda view: view.assigned or OFF,
     "online": lambda view: str(view.online).lower(),
+    "locked": lambda view: str(bool(view.status and view.status.lock)).lower(),
 }
 _CLOSED: Mapping[str, tuple[str, ...]] = {
     "state": STATES,
     "kind": (*Kind, "none", "unknown"),
     "phase": (*Phase, "unknown"),
     "online": ("true", "false"),
+    "locked": ("true", "false"),
 }
 """Keys with a fixed set of values: a misspelt one is an error and not an empty match."""
 

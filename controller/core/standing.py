@@ -27,6 +27,8 @@ class Standing:
     """What ties it, one clause."""
     in_switch: bool = False
     """It is on its way somewhere, or an order to go there is."""
+    breaks_lock: bool = False
+    """An operator's word that a lock shall not stand in the way."""
 
     @property
     def free(self) -> bool:
@@ -37,8 +39,11 @@ class Standing:
 def standing(view: GroupView, hold: Hold | None) -> Standing:
     """Where a group stands; `hold` is the operator's word on it that is in force, if any."""
     switching = _in_switch(view)
-    if hold is not None:
+    lock = "" if view.status is None else view.status.lock
+    if hold is not None and not (lock and _must_wait(view, hold)):
         return _held(view, hold, switching)
+    if lock:
+        return _locked(view, lock, hold, switching)
     assigned = view.assigned
     if view.committed:
         why = "a contract stands behind it; no price ends it"
@@ -83,9 +88,28 @@ def _held(view: GroupView, hold: Hold, switching: bool) -> Standing:
     )
     why = f"{hold.owner} holds it until {until}: {hold.reason}"
     if hold.workload is None or _offers(view, hold.workload):
-        return Standing(hold.workload, hold.workload, Block.HOLD, why, switching)
+        wanted, breaks = hold.workload, hold.breaks_lock
+        return Standing(wanted, wanted, Block.HOLD, why, switching, breaks)
     why = f"{hold.owner} holds it to {hold.workload}, which the rig does not offer here"
     return Standing(view.assigned, view.assigned, Block.HOLD, why, switching)
+
+
+def _must_wait(view: GroupView, hold: Hold) -> bool:
+    """Whether an operator's word would end what is locked, and does not say that it may."""
+    active = view.status.active if view.status is not None else None
+    return not hold.breaks_lock and hold.workload != active
+
+
+def _locked(view: GroupView, lock: str, hold: Hold | None, switching: bool) -> Standing:
+    """Kept as it is: at what runs where the rig rests, else on the way that it is on."""
+    why = f"it is locked, and no price ends that: {lock}"
+    if hold is not None:
+        why = f"{why}; what {hold.owner} ordered waits for its end, or for --break-lock"
+    status = view.status
+    at_rest = view.online and not switching and status is not None
+    if at_rest and status is not None and status.phase is Phase.RUNNING:
+        return Standing(status.active, status.active, Block.LOCKED, why)
+    return Standing(view.assigned, view.assigned, Block.LOCKED, why, switching)
 
 
 def _in_switch(view: GroupView) -> bool:

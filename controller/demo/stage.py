@@ -166,6 +166,8 @@ def _complete(
         "gpu": {
             "source": "simulated",
             "simulated_dir": str(stage.simulated_dir),
+            "tuner": "direct",
+            "profiles_file": str(_profiles(path.parent, rig_class)),
             "fast_interval_s": 1.0,
             "slow_interval_s": 5.0,
         },
@@ -178,6 +180,15 @@ def _complete(
         ],
     }
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+
+def _profiles(folder: Path, rig_class: RigClass) -> Path:
+    """Mining at less power is a profile; everything else runs under the neutral one."""
+    path = folder / "profiles.yaml"
+    profiles = {ECO: {"power_limit_w": rig_class.eco_w}}
+    path.write_text(yaml.safe_dump({"profiles": profiles}), encoding="utf-8")
+    path.chmod(0o644)
+    return path
 
 
 def _gpus(rig: str, group: int) -> list[str]:
@@ -218,6 +229,7 @@ def _workload(
         ],
         "api_url": f"http://127.0.0.1:{port}",
         "model": "demo" if infers else "",
+        "profile": ECO if name == ECO else "neutral",
         "power_w": watts * GPUS_PER_GROUP,
         "readiness": {"hold_s": 0.2},
         "deadlines": {

@@ -13,7 +13,18 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.core.model import Hold, RigRecord
@@ -159,7 +170,7 @@ class SqlStore:
                 db.execute(insert(tables.VERSION), {"version": tables.SCHEMA})
             elif tables.VERSION.name not in names:
                 raise StoreError(f"{self._name}: a database, but none of rigshift; name another")
-            version = db.execute(select(tables.VERSION.c.version)).scalar_one()
+            version = _upgraded(db, db.execute(select(tables.VERSION.c.version)).scalar_one())
             if version != tables.SCHEMA:
                 raise StoreError(
                     f"{self._name}: schema {version}, and this rigshift knows {tables.SCHEMA}; "
@@ -184,6 +195,16 @@ class SqlStore:
             yield
         except (SQLAlchemyError, sqlite.Error) as error:
             raise StoreError(f"{self._name}: {sqlite.advice(error)}") from error
+
+
+def _upgraded(db: Connection, version: int) -> int:
+    """The version that a store has after all upgrades that are known, within one transaction."""
+    while version in tables.UPGRADES:
+        for statement in tables.UPGRADES[version]:
+            db.execute(text(statement))
+        version += 1
+        db.execute(update(tables.VERSION), {"version": version})
+    return version
 
 
 def _replace_groups(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -25,8 +25,16 @@ from controller.core.model import GroupKey, Hold, RigRecord
 from controller.ports import Event, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of everything below; it stands in the file."""
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: tuple(
+        f"ALTER TABLE {table} ADD COLUMN breaks_lock BOOLEAN NOT NULL DEFAULT false"
+        for table in ("assignments", "holds")
+    ),
+}
+"""By version: what makes a store of it one of the next."""
 
 METADATA = MetaData()
 
@@ -53,6 +61,7 @@ ASSIGNMENTS = Table(
     Column("workload", String),
     Column("committed", Boolean, nullable=False),
     Column("reason", String, nullable=False),
+    Column("breaks_lock", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("cause", String, nullable=False),
 )
@@ -85,6 +94,7 @@ HOLDS = Table(
     Column("reason", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("breaks_lock", Boolean, nullable=False),
 )
 
 EVENTS = Table(

@@ -15,7 +15,7 @@ from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
 from agent.gpu.untuned import Untuned
 from agent.journal import MemoryJournal
 from agent.performer import Performer
-from agent.ports import Driver, GpuProbe, Tuner
+from agent.ports import Checker, Driver, GpuProbe, Tuner
 from agent.rig import Equipment, Rig
 from agent.settings import GpuSettings, GroupSettings, LinkSettings, Settings
 from agent.uplink import Identity
@@ -64,6 +64,7 @@ def performer(
     driver: Driver | None = None,
     probe: GpuProbe | None = None,
     tuner: Tuner | None = None,
+    checker: Checker | None = None,
 ) -> Performer:
     return Performer(
         settings,
@@ -71,6 +72,7 @@ def performer(
         {"scripted": driver or ScriptedDriver(world)},
         probe=probe or world,
         tuner=tuner or Untuned(),
+        checker=checker,
         rng=random.Random(1),
     )
 

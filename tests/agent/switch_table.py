@@ -16,14 +16,18 @@ from agent.core import machine
 from agent.core.model import (
     Acknowledged,
     Assigned,
+    Bound,
     Derated,
     Desired,
     Event,
     Exited,
     Failed,
     Faulted,
+    Freed,
     HeldOut,
     Lapsed,
+    Lock,
+    Locked,
     Offline,
     Renewed,
     Rules,
@@ -40,11 +44,14 @@ WORKLOADS = ("a", "b")
 WORDS: dict[type[Any], str] = {
     Succeeded: "effect done",
     Failed: "effect failed, or ran past its deadline",
+    Bound: "drained, but locked or not known to be free",
     Exited: "workload exited by itself",
     HeldOut: "workload has run long enough",
     Assigned: "newer assignment",
     Lapsed: "lease ran out",
     Renewed: "controller is back",
+    Locked: "workload is locked",
+    Freed: "workload is free again",
     Derated: "another power limit for safety",
     Faulted: "GPU threw the workload out",
     Tripped: "safety trip",
@@ -55,10 +62,13 @@ WORDS: dict[type[Any], str] = {
 SHORT: dict[type[Any], str] = {
     Succeeded: "done",
     Failed: "failed",
+    Bound: "lock",
     Exited: "exit",
     Assigned: "order",
     Lapsed: "lease",
     Renewed: "lease",
+    Locked: "lock",
+    Freed: "lock",
     Derated: "derate",
     Faulted: "fault",
     Tripped: "trip",
@@ -147,7 +157,10 @@ def _events() -> Iterator[Event]:
     yield Assigned(Desired(generation=2, workload="a", committed=True))
     for workload in (*WORKLOADS, None, "unlisted"):
         yield Assigned(Desired(generation=2, workload=workload))
-    yield from (Succeeded(0), Failed(0, "why"), Exited(0, "why"), HeldOut(0))
+        yield Assigned(Desired(generation=2, workload=workload, breaks_lock=True))
+    for workload in WORKLOADS:
+        yield from (Locked(workload, "rented"), Freed(workload))
+    yield from (Bound(0, "rented"), Succeeded(0), Failed(0, "why"), Exited(0, "why"), HeldOut(0))
     yield from (Lapsed(), Renewed(), Tripped("hot"), Acknowledged(9))
     yield from (Derated(1, "hot"), Derated(0, "cool"), Faulted("why"))
 
@@ -163,6 +176,7 @@ def _plain(state: State) -> State:
         desired=replace(state.desired, generation=min(1, state.desired.generation)),
         rejected=tuple(Rejection(workload, "") for workload in rejected),
         tripped="hot" if state.tripped else "",
+        lock=None if state.lock is None else Lock(state.lock.workload, "rented"),
         origin=None,
         spent=(),
         ended=None,

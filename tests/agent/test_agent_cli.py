@@ -18,6 +18,7 @@ from agent.journal import FileJournal
 from agent.settings import load
 from tests.agent.scripts import running, switching
 from tests.agent.test_agent_settings import ZEROMQ, document, etc, group
+from tests.agent.tuning import profiles_file
 from wire import statedir, zeromq
 from wire.model import Phase
 
@@ -90,7 +91,7 @@ def test_a_driver_that_this_agent_lacks_is_bad_input(desk: Desk, verb: str) -> N
     desk.write(groups=[group(workloads=[etc(driver="xmrigg")])])
     code, _, err = desk.says(verb)
     assert code == 2
-    assert "workload etc: driver 'xmrigg' is unknown; this agent has bzminer, gminer," in err
+    assert "workload etc: driver 'xmrigg' is unknown; this agent has akash, bzminer, clore," in err
 
 
 def test_a_bad_order_key_is_bad_input_before_anything_runs(desk: Desk) -> None:
@@ -128,6 +129,48 @@ def test_a_profile_that_nobody_knows_is_bad_input(desk: Desk) -> None:
     code, _, err = desk.says("check-config")
     assert code == 2
     assert "profile 'fast' is unknown; use `neutral`" in err
+
+
+PROFILES = "profiles: {eco: {power_limit_w: 200}, fast: {memory_offset_mhz: 900}}"
+
+
+@pytest.mark.parametrize(
+    ("workload", "reason"),
+    [
+        ({"profile": "eco"}, ""),
+        ({"profile": "fast"}, ""),
+        ({"profile": "slow"}, "profile 'slow' is unknown; {} has eco, fast, neutral"),
+        ({"profile": "eco", "kind": "inference"}, ""),
+        ({"profile": "fast", "kind": "inference"}, "which can make answers wrong"),
+        (
+            {"kind": "inference", "deadlines": {"tune_s": 9}},
+            "deadlines.tune_s: 9 leaves no time for `gpu.checker`, which may take 10 s",
+        ),
+        ({"deadlines": {"tune_s": 9}}, ""),
+    ],
+)
+def test_a_workload_may_name_a_profile_that_is_fit_for_it(
+    desk: Desk, workload: dict[str, Any], reason: str
+) -> None:
+    path = profiles_file(desk.folder, PROFILES)
+    checker = {"command": ["gpu-burn", "{gpus}"], "deadline_s": 10}
+    desk.write(
+        gpu={"tuner": "helper", "profiles_file": str(path), "checker": checker},
+        groups=[group(workloads=[etc(**workload)])],
+    )
+    code, _, err = desk.says("check-config")
+    assert (code, reason.format(path) in err) == (2 if reason else 0, True)
+
+
+def test_a_file_of_profiles_that_cannot_be_used_is_bad_input(desk: Desk) -> None:
+    path = profiles_file(desk.folder, "profiles:\n  eco: {power_limit: 200}")
+    desk.write(
+        gpu={"tuner": "helper", "profiles_file": str(path)},
+        groups=[group(workloads=[etc(profile="eco")])],
+    )
+    code, _, err = desk.says("check-config")
+    assert code == 2
+    assert f"{path}:2: profiles.eco.power_limit: object contains unknown field" in err
 
 
 def test_a_secret_that_is_missing_is_bad_input_and_one_that_is_none_a_failure(desk: Desk) -> None:

@@ -141,11 +141,16 @@ def test_keys_that_stand_twice_are_named_with_their_line(tmp_path: Path) -> None
         ({"safety": {"memory_temperature_max_c": float("inf")}}, "must be above 0 and finite"),
         ({"report_interval_s": -1.0}, "report_interval_s: must be above 0 and finite, not -1"),
         ({"telemetry_interval_s": 0.0}, "telemetry_interval_s: must be above 0"),
+        ({"lock_interval_s": 0.0}, "lock_interval_s: must be above 0"),
         ({"boot_grace_s": -1.0}, "boot_grace_s: must be 0 or more"),
         ({"metrics": {"port": 99_999}}, "metrics.port: 99999 is no port; use 0 (any free one)"),
         (
             {"groups": [group(workloads=[etc(deadlines={"stop_s": 0})])]},
             "group g0: workload etc: deadlines.stop_s: must be above 0 and finite, not 0",
+        ),
+        (
+            {"groups": [group(workloads=[etc(market={"machine": "4242"})])]},
+            "group g0: workload etc: deadlines.stop_s: 20 is too short for a marketplace",
         ),
         (
             {"groups": [group(workloads=[etc(readiness={"hold_s": 900})])]},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from agent.drivers import http
 from agent.drivers.http import Endpoint, HttpError
+from tests.parts.certificates import certify
 
 TIMEOUT_S = 30.0
 
@@ -127,3 +130,59 @@ def test_refuses_what_is_no_base_url_on_loopback(url: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.8.9.1"])
 def test_takes_loopback(host: str) -> None:
     assert Endpoint.parse(f"http://{host}:80/", "t") == Endpoint(host.strip("[]"), 80, "t")
+
+
+@asynccontextmanager
+async def encrypted(folder: Path) -> AsyncIterator[int]:
+    """A server that says hello over TLS, with a certificate of its own; its port."""
+    certify(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nRetry-After: 7\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+def test_beyond_this_machine_it_speaks_to_nobody_who_cannot_prove_who_he_is(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with encrypted(tmp_path) as port:
+            url = f"https://127.0.0.1:{port}"
+            trusting = Endpoint.remote(url, ca_file=str(tmp_path / "ca.pem"))
+            answer = await trusting.ask("GET", "/", timeout_s=TIMEOUT_S)
+            assert (answer.body, answer.retry_after_s) == (b"hello", 7.0)
+            with pytest.raises(HttpError, match="cannot prove who it is: self-signed"):
+                await Endpoint.remote(url).ask("GET", "/", timeout_s=TIMEOUT_S)
+            lost = Endpoint.remote(url, ca_file=str(tmp_path / "absent.pem"))
+            with pytest.raises(HttpError, match="no certificates can be read"):
+                await lost.ask("GET", "/", timeout_s=TIMEOUT_S)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://market.example",
+        "market.example",
+        "https://",
+        "https://a.example/x",
+        "ftp://a.example",
+    ],
+)
+def test_what_would_be_read_by_others_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"https://HOST|holds more"):
+        Endpoint.remote(url, "token")
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "secret" not in repr(Endpoint.remote("https://market.example", "secret"))

@@ -168,7 +168,7 @@ def test_registry_names_every_driver() -> None:
     found = drivers(SaysItRuns())
     miners = {name for name, driver in found.items() if isinstance(driver, MinerDriver)}
     servers = {name for name, driver in found.items() if isinstance(driver, InferenceDriver)}
-    assert miners == {*(row.driver for row in MINERS), "hive"}
+    assert miners == {*(row.driver for row in MINERS), "hive", "hiveos"}
     assert servers == {row.driver for row in SERVERS}
     assert miners | servers == found.keys()
     assert not any(isinstance(found[name], Drainable) for name in miners)

@@ -13,17 +13,22 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from agent.core import machine, recovery
+from agent.core import lock, machine, recovery, road
 from agent.core.model import (
     Assigned,
+    Bound,
     Derated,
     Desired,
+    Drain,
     Event,
     Exited,
     Failed,
     Faulted,
+    Freed,
     HeldOut,
     Lapsed,
+    Lock,
+    Locked,
     Offline,
     Prepare,
     Probe,
@@ -46,6 +51,8 @@ DERATE_STEPS = (0, 1, 2)
 
 DERATED = frozenset({Phase.RUNNING, Phase.PREPARING, Phase.DRAINING, Phase.STOPPING, Phase.FAILED})
 """Where a lowered power limit may still be on the GPUs: nothing starts under it."""
+LEAVABLE = (Phase.RUNNING, Phase.PREPARING, Phase.DRAINING)
+"""Before the point of no return."""
 
 CHOICES: tuple[str | None, ...] = ("a", "b", None)
 
@@ -61,6 +68,7 @@ class Budget:
     trips: int
     lapses: int
     derates: int = 0
+    locks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ def _plain(state: State) -> State:
         ticket=0,
         reason="x" if state.reason else "",
         tripped="x" if state.tripped else "",
+        lock=None if state.lock is None else Lock(state.lock.workload, "x"),
         spent=(),
         desired=replace(state.desired, reason="", order_id=""),
         rejected=tuple(sorted((replace(r, reason="") for r in state.rejected), key=repr)),
@@ -90,15 +99,17 @@ def _plain(state: State) -> State:
     )
 
 
-def _answers(situation: Situation) -> Iterator[tuple[bool, frozenset[str], Event]]:
-    """How the effect of this phase can end: (by a fault, alive after it, event)."""
+Answered = tuple[bool, frozenset[str], Event]
+"""How an effect ends: whether by a fault, what is alive after it, and the event."""
+
+
+def _answers(situation: Situation) -> Iterator[Answered]:
+    """How the effect of this phase can end."""
     state, alive = situation.state, situation.alive
     ticket = state.ticket
     match machine.effect(state):
-        case Watch(derate=step) if step:
-            yield True, alive, Failed(ticket, "the power limit could not be lowered")
         case None | Watch():
-            return
+            yield from _not_derated(state, alive)
         case Stop():
             yield False, frozenset(), Succeeded(ticket)
             yield True, alive, Failed(ticket, "it would not stop")
@@ -116,9 +127,17 @@ def _answers(situation: Situation) -> Iterator[tuple[bool, frozenset[str], Event
             if name in alive:
                 yield False, alive, Succeeded(ticket)
             yield name in alive, alive, Failed(ticket, "not ready")
+        case Drain(heeds_lock=True) if situation.budget.locks or state.lock is not None:
+            yield False, alive, Succeeded(ticket)
+            yield True, alive, Bound(ticket, "rented")
         case _:
             yield False, alive, Succeeded(ticket)
             yield True, alive, Failed(ticket, "fault")
+
+
+def _not_derated(state: State, alive: frozenset[str]) -> Iterator[Answered]:
+    if state.phase is Phase.RUNNING and state.derate:
+        yield True, alive, Failed(state.ticket, "the power limit could not be lowered")
 
 
 def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
@@ -127,23 +146,31 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
     if b.assignments:
         left = replace(b, assignments=b.assignments - 1)
         generation = s.state.desired.generation + 1
-        for desired in _assignable(generation, leases=b.lapses > 0):
+        for desired in _assignable(generation, leases=b.lapses > 0, locks=b.locks > 0):
             yield _moved(s, Assigned(desired), rules, budget=left)
     if b.exits and s.alive:
         yield from _exits(s, rules)
+    yield from _dangers(s, rules)
+    if b.lapses:
+        event = Renewed() if s.state.lapsed else Lapsed()
+        yield _moved(s, event, rules, budget=replace(b, lapses=b.lapses - 1))
+    if b.locks:
+        yield from _locks(s, rules, replace(b, locks=b.locks - 1))
+    if b.crashes:
+        left = replace(b, crashes=b.crashes - 1)
+        for alive in {s.alive, *(after for _, after, _ in _answers(s))}:
+            yield replace(s, state=recovery.resume(s.state, alive, rules), alive=alive, budget=left)
+
+
+def _dangers(s: Situation, rules: Rules) -> Iterator[Situation]:
+    """What safety demands."""
+    b = s.budget
     if b.trips:
         yield _moved(s, Tripped("hot"), rules, budget=replace(b, trips=b.trips - 1))
     if b.derates:
         left = replace(b, derates=b.derates - 1)
         for step in DERATE_STEPS:
             yield _moved(s, Derated(step, "hot"), rules, budget=left)
-    if b.lapses:
-        event = Renewed() if s.state.lapsed else Lapsed()
-        yield _moved(s, event, rules, budget=replace(b, lapses=b.lapses - 1))
-    if b.crashes:
-        left = replace(b, crashes=b.crashes - 1)
-        for alive in {s.alive, *(after for _, after, _ in _answers(s))}:
-            yield replace(s, state=recovery.resume(s.state, alive, rules), alive=alive, budget=left)
 
 
 def _exits(s: Situation, rules: Rules) -> Iterator[Situation]:
@@ -157,12 +184,21 @@ def _exits(s: Situation, rules: Rules) -> Iterator[Situation]:
         yield replace(s, alive=frozenset(), budget=left)
 
 
-def _assignable(generation: int, *, leases: bool) -> Iterator[Desired]:
+def _locks(s: Situation, rules: Rules, left: Budget) -> Iterator[Situation]:
+    for workload in s.alive:
+        yield _moved(s, Locked(workload, "rented"), rules, budget=left)
+    if s.state.lock is not None:
+        yield _moved(s, Freed(s.state.lock.workload), rules, budget=left)
+
+
+def _assignable(generation: int, *, leases: bool, locks: bool) -> Iterator[Desired]:
     yield Desired(generation=generation, workload="unlisted")
     for workload in CHOICES:
         yield Desired(generation=generation, workload=workload)
         if leases and workload == "a":
             yield Desired(generation=generation, workload=workload, committed=True)
+        if locks:
+            yield Desired(generation=generation, workload=workload, breaks_lock=True)
 
 
 def _moved(s: Situation, event: Event, rules: Rules, **changes: object) -> Situation:
@@ -189,6 +225,10 @@ def _check(before: Situation, after: Situation) -> None:
     ended = Counter(outcome.generation for outcome in after.state.outcomes)
     if any(count > 1 for count in ended.values()):
         raise ViolationError(f"an assignment ended twice: {after.state.outcomes}")
+    leaves = before.state.phase in LEAVABLE and after.state.phase is Phase.STOPPING
+    kept = lock.keeper(after.state)
+    if leaves and not after.state.tripped and kept == before.state.active is not None:
+        raise ViolationError(f"{kept} is stopped although it is locked")
     if after.state.tripped and machine.effect(after.state).__class__ in (Start, Probe, Prepare):
         raise ViolationError("something is started after safety stopped the group")
     if after.state.derate is not None and after.state.phase not in DERATED:
@@ -210,7 +250,7 @@ def _settle(s: Situation, rules: Rules) -> Situation:
 def _check_rest(s: Situation, rules: Rules) -> None:
     """Promises that hold once nothing more goes wrong."""
     state = s.state
-    want = machine.wanted(state, rules)
+    want = road.wanted(state, rules)
     if not state.phase.stable:
         raise ViolationError(f"rests in {state.phase}")
     if state.phase is Phase.RUNNING and not (s.alive == {want} == {state.active}):
@@ -227,7 +267,9 @@ def _check_rest(s: Situation, rules: Rules) -> None:
 
 
 def _overruled(state: State, rules: Rules) -> bool:
-    """Only the offline policy may keep an assignment open: it ends when the controller is back."""
+    """Offline policy and locks may keep an assignment open: it ends when they do."""
+    if lock.keeper(state) not in (None, state.desired.workload):
+        return True
     return state.lapsed and rules.offline is not Offline.KEEP and not state.desired.committed
 
 
@@ -276,6 +318,18 @@ CASES = {
     "leases, idle": (
         Offline.IDLE,
         Budget(assignments=2, faults=1, crashes=0, exits=0, trips=1, lapses=2),
+    ),
+    "locks and derating": (
+        Offline.KEEP,
+        Budget(assignments=2, faults=1, crashes=1, exits=0, trips=0, lapses=0, locks=2, derates=1),
+    ),
+    "locks and all of safety": (
+        Offline.KEEP,
+        Budget(assignments=1, faults=1, crashes=1, exits=1, trips=1, lapses=0, locks=2, derates=1),
+    ),
+    "locks and leases": (
+        Offline.SAFE,
+        Budget(assignments=2, faults=0, crashes=0, exits=1, trips=1, lapses=1, locks=2),
     ),
     "leases, safe workload": (
         Offline.SAFE,

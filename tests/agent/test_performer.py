@@ -69,6 +69,13 @@ class Stubborn(ScriptedDriver):
         raise DriverError("/resume answers with status 500")
 
 
+class Endless(ScriptedDriver):
+    """Never says that anything has ended."""
+
+    async def stop(self, workload: Workload, grace_s: float) -> None:
+        await asyncio.Future()
+
+
 class Tuner:
     """A card that takes profiles, or does not."""
 
@@ -84,7 +91,7 @@ class Tuner:
         await self._take("neutral")
 
     async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
-        await self._take(f"{profile}-{step}")
+        await self._take(f"{profile} -{step}")
 
     async def _take(self, profile: str) -> None:
         if self.hangs:
@@ -207,6 +214,21 @@ def test_one_that_does_not_die_does_not_save_the_others() -> None:
     assert left == ("g0.etc",)
 
 
+def test_each_is_given_up_after_its_own_time() -> None:
+    offer = replace(workload("vast"), deadlines=replace(DEADLINES, stop_s=120.0))
+
+    async def scenario() -> Performed:
+        world = ScriptedWorld()
+        world.launch(workload("etc"))
+        hands = performer(group(workload("etc"), offer), world, driver=Endless(world))
+        return await perform(hands, Stop(4))
+
+    event, took_s = run(scenario())
+    assert isinstance(event, Failed)
+    assert event.reason.startswith(f"etc: not done within {DEADLINES.stop_s:g} s; ")
+    assert took_s == pytest.approx(DEADLINES.stop_s)
+
+
 def test_nothing_to_stop_is_stopped() -> None:
     assert performed(Stop(4), ETC)[0] == Succeeded(4)
     assert performed(Stop(4))[0] == Succeeded(4), "nor in a group that may run nothing"
@@ -302,20 +324,6 @@ def test_a_tuner_that_hangs_is_no_excuse_for_a_long_quarantine() -> None:
     event, took_s = performed(Vacate(4, 0), ETC, tuner=Tuner(hangs=True))
     assert event == Failed(4, f"after {DEADLINES.vacate_s:g} s GPU-0 could not be made neutral")
     assert took_s == pytest.approx(DEADLINES.vacate_s)
-
-
-# Tune.
-
-
-def test_the_workloads_own_profile_is_applied() -> None:
-    tuner = Tuner()
-    assert performed(Tune(4, "etc"), workload("etc", profile="eco"), tuner=tuner)[0] == Succeeded(4)
-    assert tuner.done == ["eco"]
-
-
-def test_a_profile_that_is_not_taken_is_a_failure() -> None:
-    event, _ = performed(Tune(4, "etc"), workload("etc", profile="eco"))
-    assert event == Failed(4, "profile 'eco' is unknown on this rig; use `neutral`")
 
 
 # Start.

@@ -40,7 +40,7 @@ def test_what_is_gone_is_as_if_it_had_exited() -> None:
     [
         (Phase.PREPARING, ("etc",), Phase.PREPARING),
         (Phase.PREPARING, (), Phase.PREPARING),
-        (Phase.DRAINING, ("etc",), Phase.STOPPING),
+        (Phase.DRAINING, ("etc",), Phase.DRAINING),
         (Phase.DRAINING, (), Phase.STOPPING),
         (Phase.STOPPING, ("etc",), Phase.STOPPING),
         (Phase.STOPPING, (), Phase.STOPPING),

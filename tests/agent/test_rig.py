@@ -6,7 +6,8 @@ import asyncio
 
 from agent.core.model import Desired, State
 from agent.core.workload import Workload
-from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.ports import DriverError
 from tests.agent.groups import GPU, RigBench, until, workload
 from tests.sim.clock import run
 from wire import messages, model
@@ -148,5 +149,40 @@ def test_a_workload_that_has_left_the_rigs_file_does_not_end_the_rig() -> None:
             assert "older is no longer on this rig's list" in ended.reason
             await bench.order("etc", 4)
             await until(lambda: bench.group.active == "etc")
+
+    run(scenario())
+
+
+class Intruding(ScriptedDriver):
+    """Its workloads may be started by somebody else."""
+
+    def __init__(self, world: ScriptedWorld) -> None:
+        super().__init__(world)
+        self.obeys = False
+
+    async def keep_out(self, workload: Workload, grace_s: float) -> bool:
+        if workload.name != "etc" or not await self.alive(workload):
+            return False
+        if not self.obeys:
+            raise DriverError(f"{workload.key}: still runs")
+        await self.stop(workload, grace_s)
+        return True
+
+
+def test_what_somebody_else_has_started_is_ended_again() -> None:
+    async def scenario() -> None:
+        bench = RigBench()
+        driver = bench._driver = Intruding(bench.world)
+        async with bench.run():
+            await bench.order("llama", 1)
+            await until(lambda: bench.group.phase is Phase.RUNNING)
+            etc = bench.settings.workload("g0", "etc")
+            bench.world.launch(etc)
+            await asyncio.sleep(60.0)
+            assert await driver.alive(etc), "it does not obey, and the rig goes on trying"
+            driver.obeys = True
+            await asyncio.sleep(60.0)
+            assert not await driver.alive(etc)
+            assert bench.group.active == "llama"
 
     run(scenario())

@@ -229,7 +229,27 @@ def test_a_riser_that_never_had_more_lanes_is_sound() -> None:
     assert Guard().sees(replace(COOL, uuid="GPU-c", pcie_width=1), times=50) == {}
 
 
+def test_a_lost_lane_ends_no_rental() -> None:
+    guard = Guard(g1=replace(SERVING, lent=True))
+    for lanes in (16, 1):
+        assert guard.sees(replace(COOL, uuid="GPU-c", pcie_width=lanes), times=5) == {}
+
+
 # XID errors.
+
+
+def test_what_a_tenants_program_does_is_nobody_elses_fault() -> None:
+    guard = Guard(g0=replace(MINING, lent=True))
+    for count in range(1, 9):
+        assert guard.sees(replace(COOL, xids=((31, count),))) == {}
+    guard.groups["g0"] = MINING
+    assert isinstance(guard.sees(replace(COOL, xids=((31, 9),)))["g0"], Restart)
+
+
+def test_a_gpu_that_needs_mending_is_quarantined_though_it_is_lent() -> None:
+    demand = Guard(g0=replace(MINING, lent=True)).sees(replace(COOL, xids=((79, 1),)))["g0"]
+    assert isinstance(demand, Stop)
+    assert demand.at_rest
 
 
 def test_an_application_fault_restarts_the_workload_once() -> None:

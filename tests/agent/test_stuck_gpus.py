@@ -18,6 +18,8 @@ from agent.core.workload import Deadlines
 from agent.gpu.child import Limits
 from agent.gpu.collector import BEAT_S
 from agent.gpu.supervisor import PAUSE_S
+from agent.gpu.tuning.helper_link import ANSWER_S
+from agent.gpu.tuning.worker import WORK_S
 from agent.settings import GpuSettings, SafetySettings
 from tests.agent.looking import until
 from tests.agent.pairs import STUCK, Pair
@@ -151,6 +153,12 @@ def test_by_its_own_figures_an_agent_gives_a_gpu_up_in_time() -> None:
     assert {kind: s for kind, s in seen.items() if s + guard_s >= QUARANTINE_S} == {}
     assert deadlines.stop_s < QUARANTINE_S
     assert deadlines.vacate_s < QUARANTINE_S
+
+
+def test_a_tuner_says_what_hung_before_a_step_of_derating_is_given_up() -> None:
+    safety, tune_s = SafetySettings(), Deadlines().tune_s
+    assert WORK_S < ANSWER_S < tune_s
+    assert tune_s <= min(safety.mining.derate_wait_s, safety.inference.derate_wait_s)
 
 
 def _not_emptied(driver: FakeDriver, *lines: str) -> str:

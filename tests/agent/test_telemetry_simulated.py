@@ -108,7 +108,7 @@ def test_a_claim_ends_with_its_release(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 4_194_304])
+@pytest.mark.parametrize("pid", [os.getpid(), 4_194_304], ids=["reused", "dead"])
 def test_a_reused_or_dead_pid_holds_nothing(tmp_path: Path, pid: int) -> None:
     gpu = tmp_path / GPUS[0]
     gpu.mkdir()

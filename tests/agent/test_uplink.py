@@ -359,3 +359,57 @@ def test_a_journal_that_cannot_be_written_is_told_in_the_report() -> None:
             assert "journal: No space left on device" in newest.reason
 
     run(scenario())
+
+
+def test_a_lock_is_reported_outlasts_silence_and_gives_way_to_the_newest_order_in_the_end() -> None:
+    rented = workload("etc", locked_after_s=20.0, locked_for_s=600.0)
+
+    async def scenario() -> None:
+        bench = RigBench(rented, workload("llama"), settings={"lock_interval_s": 5.0})
+        async with bench.run():
+            await done(bench, "etc", 1)
+            await until(lambda: bench.group.lock)
+            assert bench.group.lock == "etc: somebody has a claim on it"
+            bench.world.lock_told = False
+            await bench.order("llama", 2)
+            await until(lambda: bench.group.generation == 2)
+            await asyncio.sleep(900.0)
+            assert (bench.group.active, bench.group.phase) == ("etc", Phase.RUNNING)
+            assert bench.group.lock, "silence frees nothing"
+            bench.world.lock_told = True
+            await until(lambda: bench.group.active == "llama")
+            assert bench.group.lock == ""
+
+    run(scenario())
+
+
+def test_an_order_that_breaks_the_lock_is_followed_at_once() -> None:
+    rented = workload("etc", locked_after_s=1.0, locked_for_s=6_000.0)
+
+    async def scenario() -> None:
+        bench = RigBench(rented, workload("llama"), settings={"lock_interval_s": 5.0})
+        async with bench.run():
+            await done(bench, "etc", 1)
+            await until(lambda: bench.group.lock)
+            word = model.Assignment("order-2", "g0", 2, "llama", breaks_lock=True)
+            await bench.say(messages.Order((word,), 300.0))
+            await until(lambda: bench.group.phase is Phase.RUNNING and not bench.group.lock)
+            assert bench.group.active == "llama"
+
+    run(scenario())
+
+
+def test_what_came_to_be_locked_between_two_looks_is_not_stopped() -> None:
+    rented = workload("etc", locked_after_s=30.0, locked_for_s=6_000.0)
+
+    async def scenario() -> None:
+        bench = RigBench(rented, workload("llama"), settings={"lock_interval_s": 9_999.0})
+        async with bench.run():
+            await done(bench, "etc", 1)
+            await asyncio.sleep(60.0)
+            assert not bench.group.lock, "nobody has asked yet"
+            await bench.order("llama", 2)
+            await until(lambda: bench.group.lock)
+            assert (bench.group.active, bench.group.phase) == ("etc", Phase.RUNNING)
+
+    run(scenario())

@@ -369,3 +369,18 @@ def test_outcomes_and_their_audit_are_stored_together_and_repetitions_leave_none
         event("2").subject,
         event("1").subject,
     ]
+
+
+def test_a_store_of_the_first_version_is_made_one_of_this(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SqlStore.open(path)) as store:
+        store.put_assignments([assignment("a", "g0", 2, "etc")])
+    with closing(sqlite3.connect(path)) as other, other:
+        for table in ("assignments", "holds"):
+            other.execute(f"ALTER TABLE {table} DROP COLUMN breaks_lock")
+        other.execute("UPDATE rigshift_schema SET version = 1")
+    for _ in range(2):
+        with closing(SqlStore.open(path)) as store:
+            assert store.assignments() == [assignment("a", "g0", 2, "etc")]
+            store.put_holds([replace(hold("h", "g0"), breaks_lock=True)], event("one"))
+            assert [kept.breaks_lock for kept in store.holds()] == [True]

@@ -25,6 +25,8 @@ EXAMPLES = settings(max_examples=80, deadline=None)
 
 WORKLOADS = ("etc", "xmr", "llama", None)
 
+STATES = (*["well"] * 6, "off", "mute", "fail", "move", "bound", "reject", "lock")
+
 prices = st.fixed_dictionaries(
     {
         "power": st.floats(-0.2, 0.6),
@@ -57,7 +59,7 @@ def groups(draw: st.DrawFn, number: int) -> GroupView:
         assigned_at=NOW - draw(st.sampled_from([60.0, 86_400.0])),
         switch_s=draw(st.none() | st.floats(0.0, 900.0)),
     )
-    state = draw(st.sampled_from(["well"] * 6 + ["off", "mute", "fail", "move", "bound", "reject"]))
+    state = draw(st.sampled_from(STATES))
     match state:
         case "off":
             return replace(made, online=False)
@@ -69,6 +71,8 @@ def groups(draw: st.DrawFn, number: int) -> GroupView:
             return replace(made, status=status(assigned, Phase.STARTING))
         case "bound":
             return replace(made, committed=True)
+        case "lock" if assigned is not None:
+            return replace(made, status=replace(status(assigned), lock="somebody rents it"))
         case "reject":
             return replace(made, avoided=(Rejection("llama", "out of memory"),))
         case _:
@@ -96,6 +100,11 @@ def tied(one: GroupView, words: Sequence[Hold]) -> bool:
     """Whether no price and no cap may move a group."""
     in_force = standing.holds_in_force(words, NOW)
     return not standing.standing(one, in_force.get(one.key)).free
+
+
+def locked(one: GroupView) -> bool:
+    """Whether somebody outside has a claim on what it runs."""
+    return one.status is not None and bool(one.status.lock)
 
 
 def moved(views: Sequence[GroupView], words: Sequence[Hold], made: Plan) -> int:
@@ -245,7 +254,7 @@ def test_operators_contracts_and_limits_are_kept(
     by_key = {one.key: one for one in views}
     for decision in made.decisions:
         one = by_key[decision.key]
-        if one.key in in_force:
+        if one.key in in_force and not locked(one):
             assert decision.chosen == in_force[one.key].workload
         elif tied(one, words):
             assert decision.chosen == one.assigned
@@ -254,7 +263,7 @@ def test_operators_contracts_and_limits_are_kept(
         assert consistent(decision)
     under_way = sum(
         standing.standing(one, in_force.get(one.key)).in_switch
-        or (one.key in in_force and in_force[one.key].workload != one.assigned)
+        or (one.key in in_force and in_force[one.key].workload != one.assigned and not locked(one))
         for one in views
     )
     limit = min(policy.switches_max, policy.site_switches_max)
@@ -299,3 +308,15 @@ def test_groups_move_into_inference_only_for_demand(count: int, now: dict[str, f
 
 def test_the_steady_prices_of_these_tests_keep_etc() -> None:
     assert decided(view(), {**PRICES, "demand": 0.0}).chosen == "etc"
+
+
+@EXAMPLES
+@given(fleets(), prices, policies, holds)
+def test_no_price_and_no_word_but_an_explicit_one_moves_what_is_locked(
+    views: list[GroupView], now: dict[str, float], policy: PolicySettings, words: list[Hold]
+) -> None:
+    kept = {one.key: one.assigned for one in views if locked(one)}
+    made = planned(views, now, holds=words, policy=policy)
+    chosen = {decision.key: decision for decision in made.decisions if decision.key in kept}
+    assert {key: decision.chosen for key, decision in chosen.items()} == kept
+    assert not any(decision.breaks_lock for decision in chosen.values())

@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -21,12 +21,22 @@ import pytest
 
 from agent import settings as agent
 from agent.core.model import Offline
+from agent.settings import profiles
 from controller import settings as controller
 from tests.docs.repository import ROOT
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
-FILES = {"agent.yaml": agent.Settings, "controller.yaml": controller.Settings}
-LOADERS = {"agent.yaml": agent.load, "controller.yaml": controller.load}
+FILES = {
+    "agent.yaml": agent.Settings,
+    "profiles.yaml": profiles.Profiles,
+    "controller.yaml": controller.Settings,
+}
+LOADERS: dict[str, Callable[[Path], object]] = {
+    "agent.yaml": agent.load,
+    "profiles.yaml": profiles.load,
+    "controller.yaml": controller.load,
+}
+EXAMPLES = ("operations.md", "gpu-profiles.md")
 
 UNITS = {
     "_usd_per_kwh": "US dollars per kWh",
@@ -37,6 +47,8 @@ UNITS = {
     "_bytes": "bytes",
     "bytes_max": "bytes",
     "_ratio": "ratio",
+    "_mhz": "MHz",
+    "_percent": "%",
     "_s": "seconds",
     "_w": "watts",
     "_c": "°C",
@@ -72,7 +84,8 @@ def test_every_setting_says_what_it_means(name: str) -> None:
 
 
 def test_the_examples_can_be_used(tmp_path: Path) -> None:
-    examples = EXAMPLE.findall((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"))
+    texts = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in EXAMPLES]
+    examples = EXAMPLE.findall("\n".join(texts))
     assert {name for _, name in examples} == set(FILES)
     for text, name in examples:
         (tmp_path / name).write_text(text, encoding="utf-8")

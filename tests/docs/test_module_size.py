@@ -11,9 +11,8 @@ TEST_LINES_MAX = 450
 
 FOLDERS = ("agent", "benchmarks", "controller", "tests", "wire")
 
-ALLOWED_LINES = {
-    "agent/core/machine.py": 370,  # One table: every phase and event of a switch in one place.
-}
+ALLOWED_LINES: dict[str, int] = {}
+"""Modules that have a good reason, and how far they may go."""
 
 
 def test_no_module_is_too_long() -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from agent.core.workload import Workload
 from agent.drivers.launched import endpoint
+from agent.drivers.markets.row import Call, Row
+from agent.drivers.markets.table import MARKETS
 from agent.drivers.miners.flags import Flag, Form
 from agent.drivers.miners.row import Miner
 from agent.drivers.miners.source import ApiSource
 from agent.drivers.miners.table import MINERS
-from agent.drivers.registry import HIVE, drivers
+from agent.drivers.registry import HIVE, HIVE_OS, UNLAUNCHED, drivers, markets
 from agent.drivers.servers.load import Signal
 from agent.drivers.servers.row import Server
 from agent.drivers.servers.table import SERVERS
@@ -25,6 +27,7 @@ from wire.model import Kind
 
 DOCUMENT = ROOT / "docs" / "workloads.md"
 NONE = "\N{EN DASH}"
+KNOWN = {**drivers(SaysItRuns()), **markets(Path())}
 EXAMPLE = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -40,7 +43,7 @@ def examples() -> list[str]:
 
 
 def tables() -> list[str]:
-    """Both tables, line by line."""
+    """All tables, line by line."""
     return [
         (
             "| Driver | Miner | Asked | Tells, besides hashrate and shares | Must have | "
@@ -48,6 +51,12 @@ def tables() -> list[str]:
         ),
         "|---|---|---|---|---|---|---|",
         *(_miner(row) for row in MINERS),
+        (
+            "| Driver | Marketplace | Looked at | Offered by | Withdrawn by | "
+            "Tells, besides rentals | At most every |"
+        ),
+        "|---|---|---|---|---|---|---|",
+        *(_market(row) for row in MARKETS),
         "| Driver | Server | Healthy | Busy, by | Before waiting | Needs |",
         "|---|---|---|---|---|---|",
         *(_server(row) for row in SERVERS),
@@ -80,6 +89,22 @@ def _server(row: Server) -> str:
     return _line(f"`{row.driver}`", row.title, f"GET `{row.health}`", busy, before, row.needs)
 
 
+def _market(row: Row) -> str:
+    told = {
+        "offered or not": row.listed,
+        "reached or not": row.online,
+        "GPUs": row.whole or row.occupancy or row.gpus_rented,
+        "earnings": row.earning,
+    }
+    cells = [f"`{row.driver}`", row.title, _call(row.look, "")]
+    cells += [_call(row.enlist, "list_command"), _call(row.delist, "unlist_command")]
+    return _line(*cells, ", ".join(name for name, known in told.items() if known), f"{row.gap_s} s")
+
+
+def _call(call: Call | None, otherwise: str) -> str:
+    return f"`{otherwise}`" if call is None else f"{call.method} `{call.path}`"
+
+
 def _signal(signal: Signal, row: Server) -> str:
     apart = " at `metrics_url`" if row.metrics_apart and signal.separate else ""
     return f"`{signal.path}`{apart}"
@@ -90,7 +115,8 @@ def _line(*cells: str) -> str:
 
 
 def cautions() -> list[str]:
-    return [f"* {row.title}: {row.caution}" for row in MINERS if row.caution]
+    rows = (*MINERS, *MARKETS)
+    return [f"* {row.title}: {row.caution}" for row in rows if row.caution]
 
 
 def test_tables_and_code_agree() -> None:
@@ -102,7 +128,7 @@ def test_tables_and_code_agree() -> None:
 
 def test_every_driver_is_told_of() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert [name for name in drivers(SaysItRuns()) if f"`{name}`" not in text] == []
+    assert [name for name in KNOWN if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("number", range(len(examples())))
@@ -111,18 +137,34 @@ def test_examples_are_what_the_agent_takes(number: int, tmp_path: Path) -> None:
     path.write_text(examples()[number])
     by_name = {row.driver: row for row in MINERS}
     for workload in configfile.load(path, Example).workloads:
-        assert workload.driver in drivers(SaysItRuns())
+        assert workload.driver in KNOWN
+        assert (workload.driver in UNLAUNCHED) == (not workload.command and not workload.unit)
         if workload.driver in by_name:
             assert workload.kind is Kind.MINING
             ApiSource(by_name[workload.driver]).check(workload)
-        elif workload.driver != HIVE:
+        elif workload.driver in markets(tmp_path):
+            assert workload.kind is Kind.INFERENCE
+            assert workload.market is not None
+        elif workload.driver not in (HIVE, HIVE_OS):
             assert workload.kind is Kind.INFERENCE
             endpoint(workload)
 
 
 def test_there_is_an_example_of_every_family() -> None:
     text = "".join(examples())
-    for driver in ("trex", "lolminer", "teamredminer", HIVE, "vllm", "ollama", "triton"):
+    for driver in (
+        "trex",
+        "lolminer",
+        "teamredminer",
+        HIVE,
+        HIVE_OS,
+        "vast",
+        "clore",
+        "akash",
+        "vllm",
+        "ollama",
+        "triton",
+    ):
         assert f"driver: {driver}\n" in text
 
 

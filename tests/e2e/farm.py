@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,8 +39,11 @@ GROUPS = ("g0", "g1")
 class Farm:
     """One farm, from its files to its processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, Mapping[str, Any]]) -> None:
+        """`more`: by rig, a workload that its first group offers besides the usual ones."""
+        folder.mkdir(exist_ok=True)
         self.folder = folder
+        self._more = more
         self.config = folder / "controller.yaml"
         self.simulated_dir = folder / "gpus"
         self.listen = f"tcp://127.0.0.1:{free_port()}"
@@ -194,8 +197,11 @@ class Farm:
             "metrics": {"port": 0},
             "report_interval_s": 0.5,
             "telemetry_interval_s": 1.0,
+            "lock_interval_s": 2.0,
             "groups": [files.group(rig, name, self.simulated_dir) for name in GROUPS],
         }
+        if rig in self._more:
+            document["groups"][0]["workloads"].append(dict(self._more[rig]))
         path.write_text(yaml.safe_dump(document))
 
 
@@ -205,9 +211,9 @@ def script(name: str) -> str:
 
 
 @contextmanager
-def farm(folder: Path) -> Iterator[Farm]:
+def farm(folder: Path, more: Mapping[str, Mapping[str, Any]] = {}) -> Iterator[Farm]:
     """A whole farm at work; no process of it is left in the end."""
-    made = Farm(folder)
+    made = Farm(folder, more)
     with swept(folder):
         try:
             for name in ("controller", *RIGS):

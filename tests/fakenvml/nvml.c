@@ -171,8 +171,13 @@ int nvmlDeviceGetNumFans(Gpu *gpu, unsigned *out) { READ(gpu, "fans", 2); }
 
 int nvmlDeviceGetFanSpeed_v2(Gpu *gpu, unsigned fan, unsigned *out) { READ(gpu, "fan", 60 + fan); }
 
+static word locked(const char *key, int gpu, word clock);
+
 int nvmlDeviceGetClockInfo(Gpu *gpu, int clock, unsigned *out) {
-    READ(gpu, clock == 2 ? "memory_clock" : "sm_clock", clock == 2 ? 9501 : 1740);
+    ENTER(gpu->index);
+    word free_running = value(clock == 2 ? "memory_clock" : "sm_clock", gpu->index, clock == 2 ? 9501 : 1740);
+    *out = locked(clock == 2 ? "memory_lock" : "sm_lock", gpu->index, free_running);
+    return SUCCESS;
 }
 
 int nvmlDeviceGetTotalEccErrors(Gpu *gpu, int type, int counter, word *out) {
@@ -313,3 +318,5 @@ int nvmlDeviceGetFieldValues(Gpu *gpu, int count, FieldValue *values) {
 }
 
 #endif
+
+#include "tuning.c"

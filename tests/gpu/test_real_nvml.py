@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
+from agent.gpu.nvml import Nvml
+from agent.gpu.tuning.board import Setting
+from agent.gpu.tuning.nvml_board import NvmlBoard
 from agent.ports import Occupancy
 from agent.settings import GpuSettings
 from agent.telemetry import sample_once
@@ -43,6 +47,25 @@ def test_energy_grows_with_the_power_drawn() -> None:
     first, later = asyncio.run(scenario())
     assert first.gpus[0].uuid == later.gpus[0].uuid
     assert later.gpus[0].power_w
+
+
+def test_every_setting_of_a_profile_is_read_within_its_bounds() -> None:
+    """Nothing is set: the machine may be somebody's."""
+    driver = Nvml(time.monotonic)
+    driver.call("nvmlInit")
+    for gpu in asyncio.run(sample_once()).gpus:
+        board = NvmlBoard(driver, gpu.uuid)
+        shown = {setting: board.show(setting) for setting in Setting}
+        limit_w, bounds = shown[Setting.POWER_LIMIT], board.bounds(Setting.POWER_LIMIT)
+        if bounds is not None:
+            assert isinstance(limit_w, float)
+            assert bounds.low <= limit_w <= bounds.high
+            assert bounds.low <= (board.power_limit_default_w() or 0) <= bounds.high
+        for setting in (Setting.GRAPHICS_CLOCK, Setting.MEMORY_CLOCK):
+            clock, bounds = shown[setting], board.bounds(setting)
+            assert isinstance(clock, int)
+            assert bounds is not None
+            assert 0 < clock <= bounds.high
 
 
 def test_occupancy_answers_for_all_gpus_at_once() -> None:

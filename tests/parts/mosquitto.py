@@ -5,8 +5,6 @@ Mosquitto comes from the operating system's package; without it the tests that n
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import secrets
 import shutil
 import socket
@@ -18,9 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.parts.certificates import certify
 
 START_MAX_S = 20.0
 POLL_S = 0.02
@@ -112,41 +108,13 @@ def running(rigs: Sequence[str]) -> Iterator[Mosquitto]:
 
 
 def _configure(broker: Mosquitto) -> None:
-    _certify(broker.folder)
+    certify(broker.folder)
     shutil.copy(ACCESS_LIST, broker.folder / "acl")
     passwords = broker.folder / "passwords"
     passwords.write_text("".join(f"{name}:{word}\n" for name, word in broker.passwords.items()))
     subprocess.run([_binary("mosquitto_passwd"), "-U", passwords], check=True)
     text = CONFIGURATION.format(port=broker.port, folder=broker.folder)
     (broker.folder / "mosquitto.conf").write_text(text)
-
-
-def _certify(folder: Path) -> None:
-    """One self-signed certificate for 127.0.0.1, which is also what clients trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "rigshift test broker")])
-    now = dt.datetime.now(dt.UTC)
-    alternatives = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
 
 
 def _binary(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agent.core.model import Offline
@@ -71,6 +71,8 @@ class Fault(StrEnum):
     VERB_DEATH = "verb_death"
     """The agent dies right after a driver or tuner has done what it was asked, before saying so,
     at times with the whole machine."""
+    UNTOLD = "untold"
+    """Nobody answers who is asked whether a workload is locked."""
     # Surroundings.
     CLOCK_STEP = "clock_step"
     """The controller's wall clock jumps by an hour, and later back."""
@@ -134,6 +136,12 @@ ODDS: dict[Fault, _Odds] = {
     Fault.OPERATOR: _Odds(2),
 }
 
+LATER_ODDS: dict[Fault, _Odds] = {Fault.UNTOLD: _Odds(2, 20.0)}
+"""Drawn after everything else, so that no seed's other misfortune depends on it."""
+
+LOCKED_ONE_IN = 2
+"""So many seeds to one in which workloads come to be locked."""
+
 MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
     {},
     {"ready_s": 4.0},
@@ -186,6 +194,29 @@ def draw(seed: int) -> Schedule:
     rng = random.Random(f"{seed}/schedule")
     rigs, groups = rng.randint(1, 3), rng.randint(1, 2)
     names = [f"rig-{number}" for number in range(rigs)]
+    return _with_locks(_schedule(rng, seed, rigs, groups, names), random.Random(f"{seed}/locks"))
+
+
+def _with_locks(schedule: Schedule, rng: random.Random) -> Schedule:
+    """Claims of tenants on what runs, and times at which nobody tells of them."""
+    if rng.randrange(LOCKED_ONE_IN):
+        return schedule
+    names = list(schedule.rig_names)
+    more = (m for kind, odds in LATER_ODDS.items() for m in _mishaps(rng, kind, odds, names))
+    scripts = {
+        rig: {name: {**script, **_claims(rng)} for name, script in workloads.items()}
+        for rig, workloads in schedule.scripts.items()
+    }
+    return replace(schedule, mishaps=(*schedule.mishaps, *more), scripts=scripts)
+
+
+def _claims(rng: random.Random) -> dict[str, float | bool | str]:
+    if rng.random() < 0.2:
+        return {}
+    return {"locked_after_s": rng.uniform(0.0, 12.0), "locked_for_s": rng.uniform(0.5, 20.0)}
+
+
+def _schedule(rng: random.Random, seed: int, rigs: int, groups: int, names: list[str]) -> Schedule:
     return Schedule(
         seed=seed,
         rigs=rigs,

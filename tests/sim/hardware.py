@@ -81,6 +81,10 @@ class Hardware:
         """How often the agent was shown since then that the group's GPUs are empty."""
         return self.eyes.empty_looks(self._gpus[group], since_s)
 
+    def locked(self, group: str, workload: str) -> bool:
+        """Whether somebody outside has a claim on a workload, told or not."""
+        return self.world.locked(f"{group}.{workload}")
+
     def age_s(self, group: str, workload: str) -> float | None:
         """Seconds since a workload's process started; none when there is none."""
         return self.world.age_s(f"{group}.{workload}")

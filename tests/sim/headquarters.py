@@ -135,6 +135,7 @@ class SimController:
                 reason="because",
                 created_at=self._wall(),
                 expires_at=self._wall() + HOLD_S,
+                breaks_lock=self._holds % 2 == 0,
             )
         )
         if self.reconciler is not None:
@@ -189,8 +190,9 @@ class SimController:
         for decision, view in zip(plan.decisions, situation.views, strict=True):
             offered = [offer.name for offer in view.offer.workloads]
             hold = holds.get(decision.key)
-            witness(checks.obeyed(decision, hold, offered))
+            witness(checks.obeyed(decision, view, hold, offered))
             witness(checks.movable(decision, view, hold))
+            witness(checks.lock_respected(decision, view, hold))
             # A clock that was set may make a failure older than it is: no great harm.
             timely = not self._clock_was_set
             if timely and hold is None and decision.moves and view.status is not None:

@@ -151,12 +151,15 @@ class SimJournal:
         witness(checks.accounted(state, alive))
         witness(checks.emptied(before, state, self._around.hardware.stoppable(self._group)))
         witness(checks.stays_tripped(before, state))
+        self._check_lock(before, state)
         witness(checks.concluded(state))
         if before is None or state.ticket != before.ticket:
             self._check_vacancy(state)
         witness(checks.leaves_failed(before, state))
         witness(checks.renewed_rightly(before, state, self._around.overdue_s()))
-        if before is not None and before.phase is Phase.PROBING and state.phase is Phase.RUNNING:
+        proven = before is not None and before.phase is Phase.PROBING
+        # What is locked has proven itself to whoever has a claim on it.
+        if proven and state.phase is Phase.RUNNING and state.lock is None:
             age_s = self._around.hardware.age_s(self._group, state.active or "")
             witness(checks.held_through(state.active or "", age_s, HOLD_S))
         for outcome in state.outcomes:
@@ -168,6 +171,14 @@ class SimJournal:
         if self._resumes:
             self._resumes = False
             witness(checks.adopted(self._loaded, alive, state))
+
+    def _check_lock(self, before: State | None, state: State) -> None:
+        hardware = self._around.hardware
+        locked = hardware.locked(self._group, state.active or "")
+        self._witness(checks.lock_kept(before, state, locked=locked))
+        # What is told in one moment may be written in the next.
+        told = hardware.world.lock_told or self._fresh
+        self._witness(checks.lock_remembered(before, state, told=told))
 
     def _check_vacancy(self, state: State) -> None:
         if state.phase is Phase.VACATING:

@@ -26,6 +26,7 @@ WORKLOADS = {
 
 BOOT_GRACE_S = 10.0
 REPORT_INTERVAL_S = 3.0
+LOCK_INTERVAL_S = 5.0
 LOOK_INTERVAL_S = 2.0
 HOT_SAMPLES = 3
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
@@ -53,6 +54,7 @@ def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
         safety=SafetySettings(samples=HOT_SAMPLES, mining=LADDER, inference=LADDER),
         report_interval_s=REPORT_INTERVAL_S,
         telemetry_interval_s=30.0,
+        lock_interval_s=LOCK_INTERVAL_S,
         boot_grace_s=BOOT_GRACE_S,
     )
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from tests.sim.attacks import ATTACKS, Attacker
-from tests.sim.faults import CONTROLLER, ODDS, Fault, Mishap
+from tests.sim.faults import CONTROLLER, LATER_ODDS, ODDS, Fault, Mishap
 from tests.sim.gpus import STEP_C
 from tests.sim.hardware import now_s
 from tests.sim.headquarters import SimController
@@ -37,7 +37,7 @@ def arrange(
         deed = lambda on: RIG_DEEDS[mishap.kind](machines[mishap.who], mishap, on)  # noqa: E731
     loop = asyncio.get_running_loop()
     loop.call_at(mishap.start_s, deed, True)
-    if ODDS[mishap.kind].longest_s:
+    if (ODDS | LATER_ODDS)[mishap.kind].longest_s:
         loop.call_at(mishap.end_s, deed, False)
 
 
@@ -67,6 +67,10 @@ def _untuned(rig: SimMachine, _: Mishap, on: bool) -> None:
 
 def _tuner_stuck(rig: SimMachine, _: Mishap, on: bool) -> None:
     rig.hardware.tuner.stuck = on
+
+
+def _untold(rig: SimMachine, _: Mishap, on: bool) -> None:
+    rig.hardware.world.lock_told = not on
 
 
 def _rig_disk_full(rig: SimMachine, _: Mishap, on: bool) -> None:
@@ -112,6 +116,7 @@ RIG_DEEDS: dict[Fault, RigDeed] = {
     Fault.UNTUNED: _untuned,
     Fault.TUNER_STUCK: _tuner_stuck,
     Fault.VERB_DEATH: _verb_death,
+    Fault.UNTOLD: _untold,
 }
 CONTROLLER_DEEDS: dict[Fault, ControllerDeed] = {
     Fault.KILL: lambda controller, _, on: controller.kill(),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core import recovery
-from agent.core.model import Desired, Offline, Rules, State
+from agent.core.model import Desired, Lock, Offline, Rules, State
 from controller.core.model import (
     Block,
     Decision,
@@ -37,6 +37,9 @@ RULES = Rules(allowed=frozenset({"coin", "spare"}), offline=Offline.SAFE, safe_w
 DESIRED = Desired(generation=2, order_id="order-2", workload="coin")
 RUNNING = State(phase=Phase.RUNNING, active="coin", target="coin", desired=DESIRED)
 PROBING = replace(RUNNING, phase=Phase.PROBING)
+DRAINING = replace(RUNNING, phase=Phase.DRAINING)
+STOPPING = replace(RUNNING, phase=Phase.STOPPING)
+LOCKED = replace(RUNNING, lock=Lock("coin", "rented"))
 VACATING = State(phase=Phase.VACATING, target="coin", desired=DESIRED)
 IDLE = State(desired=DESIRED)
 FAILED = State(phase=Phase.FAILED, desired=DESIRED, reason="stuck", ended=Result.QUARANTINED)
@@ -50,6 +53,7 @@ VIEW = GroupView(
     key=KEY, site="here", rig_class="any", labels={}, offer=GroupOffer("g0", ("gpu",), ()),
     status=STATUS, online=True, generation=2, assigned="coin", assigned_at=0.0,
 )  # fmt: skip
+RENTED = replace(VIEW, status=replace(STATUS, lock="coin: rented"))
 AWAY = replace(VIEW, online=False)
 SWITCHING = replace(VIEW, status=replace(STATUS, phase=Phase.STOPPING))
 BROKEN = replace(VIEW, status=replace(STATUS, phase=Phase.FAILED))
@@ -85,6 +89,10 @@ KEPT = {
     "leaves_failed": rig.leaves_failed(FAILED, replace(IDLE, phase=Phase.STOPPING)),
     "bounded": rig.bounded(replace(RUNNING, restarts=5), RULES),
     "emptied": rig.emptied(VACATING, FAILED, frozenset()),
+    "lock_kept": rig.lock_kept(
+        DRAINING, replace(STOPPING, desired=replace(RUNNING.desired, breaks_lock=True)), locked=True
+    ),
+    "lock_remembered": rig.lock_remembered(LOCKED, RUNNING, told=True),
     "stop_stands": rig.stop_stands("hot", FAILED),
     "stays_tripped": rig.stays_tripped(replace(IDLE, tripped="hot"), replace(IDLE, tripped="hot")),
     "renewed_rightly": rig.renewed_rightly(replace(RUNNING, lapsed=True), RUNNING, -1.0),
@@ -102,7 +110,8 @@ KEPT = {
     "current": controller.current({"coin": COIN}, 5.0, 10.0),
     "within_limit": controller.within_limit([SWITCHING, VIEW], [MOVES], set(), 2),
     "movable": controller.movable(MOVES, VIEW, None),
-    "obeyed": controller.obeyed(MOVES, HOLD, ["spare"]),
+    "obeyed": controller.obeyed(MOVES, VIEW, HOLD, ["spare"]),
+    "lock_respected": controller.lock_respected(MOVES, RENTED, replace(HOLD, breaks_lock=True)),
     "not_again": controller.not_again("coin", 60.0, 60.0),
     "ends_alike": controller.ends_alike(DONE, DONE),
     "says_why": controller.says_why(FAILURE),
@@ -156,6 +165,8 @@ BROKEN_PROMISES = {
     "leaves_failed": [rig.leaves_failed(FAILED, replace(IDLE, phase=Phase.PREPARING))],
     "bounded": [rig.bounded(replace(RUNNING, restarts=7), RULES)],
     "emptied": [rig.emptied(VACATING, FAILED, frozenset({"coin"}))],
+    "lock_kept": [rig.lock_kept(DRAINING, STOPPING, locked=True)],
+    "lock_remembered": [rig.lock_remembered(LOCKED, RUNNING, told=False)],
     "stop_stands": [rig.stop_stands("hot", IDLE)],
     "stays_tripped": [rig.stays_tripped(replace(IDLE, tripped="hot"), IDLE)],
     "renewed_rightly": [rig.renewed_rightly(replace(RUNNING, lapsed=True), RUNNING, 0.1)],
@@ -176,7 +187,8 @@ BROKEN_PROMISES = {
         controller.within_limit([VIEW], [MOVES], set(), 0),
     ],
     "movable": [controller.movable(MOVES, view, None) for view in (AWAY, SWITCHING, BROKEN)],
-    "obeyed": [controller.obeyed(STAYS, HOLD, ["spare"])],
+    "obeyed": [controller.obeyed(STAYS, VIEW, HOLD, ["spare"])],
+    "lock_respected": [controller.lock_respected(MOVES, RENTED, held) for held in (None, HOLD)],
     "not_again": [controller.not_again("coin", 59.0, 60.0)],
     "ends_alike": [controller.ends_alike(DONE, FAILURE)],
     "says_why": [controller.says_why(replace(FAILURE, reason=""))],

@@ -23,6 +23,9 @@ PACKAGES = "systemd,systemd-sysv,dbus,libpam-systemd,polkitd,python3,procps"
 GLIBCS = ("2014", "_2_17", "_2_26", "_2_28", "_2_34")
 """Wheels that run there, by the C library that they ask for."""
 
+SCRIPTS = {"rigshift-agent": "agent.__main__", "rigshift-gpu-helper": "agent.helper.__main__"}
+"""Console scripts of a rig, by the module of their `main`."""
+
 MINUTES_5_S = 300
 
 
@@ -60,12 +63,12 @@ def install(tree: Path) -> None:
         _pip("wheel", "--no-build-isolation", "--wheel-dir", name, str(_source(Path(name) / "src")))
         (wheel,) = Path(name).glob("*.whl")
         _pip("install", "--no-compile", "--target", str(packages), str(wheel))
-    script = home / "bin" / "rigshift-agent"
-    script.write_text(
-        "#!/opt/rigshift/bin/python\n"
-        "import sys\nfrom agent.__main__ import main\nsys.exit(main())\n"
-    )
-    script.chmod(0o755)
+    for name, module in SCRIPTS.items():
+        script = home / "bin" / name
+        script.write_text(
+            f"#!/opt/rigshift/bin/python\nimport sys\nfrom {module} import main\nsys.exit(main())\n"
+        )
+        script.chmod(0o755)
 
 
 def _source(folder: Path) -> Path:

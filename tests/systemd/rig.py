@@ -26,6 +26,7 @@ from wire.signing import Signer
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 AGENT = "rigshift-agent.service"
+HELPER = "rigshift-gpu-helper"
 GPUS_DIR = "/var/lib/simulated-gpus"
 
 WATCHDOG_S = 4
@@ -57,6 +58,18 @@ WatchdogSec=4
 RestartSec=0.1
 """
 
+# A simulated GPU is a directory, which root without capabilities cannot write to.
+HELPER_DROP_IN = f"""
+[Service]
+ExecStart=
+ExecStart=/opt/rigshift/bin/rigshift-gpu-helper --simulated-dir {GPUS_DIR} --idle-s 1 --log-json
+CapabilityBoundingSet=CAP_DAC_OVERRIDE
+ReadWritePaths={GPUS_DIR}
+UMask=0022
+"""
+
+PROFILES = "profiles: {eco: {power_limit_w: 250, graphics_clock: {min_mhz: 210, max_mhz: 1500}}}"
+
 MINER = (
     "/opt/rigshift/bin/python -m agent.demo.miner --start-s 0 --share-interval-s 0.01 "
     "--token token --power-w 200"
@@ -87,7 +100,7 @@ class RigMachine:
     def set_up(self) -> None:
         """What docs/systemd.md tells to do by hand, and the workloads."""
         etc, machine = self.machine.tree / "etc", self.machine
-        for unit in (DEPLOY / "systemd").glob("*.service"):
+        for unit in (DEPLOY / "systemd").iterdir():
             shutil.copy(unit, etc / "systemd" / "system")
         (etc / "sysusers.d").mkdir(exist_ok=True)
         shutil.copy(DEPLOY / "sysusers" / "rigshift.conf", etc / "sysusers.d")
@@ -97,16 +110,20 @@ class RigMachine:
         (etc / "polkit-1" / "rules.d" / "50-rigshift.rules").write_text(
             rules.replace("RIGSHIFT_UNITS = []", f"RIGSHIFT_UNITS = {own}")
         )
-        drop_ins = etc / "systemd" / "system" / f"{AGENT}.d"
-        drop_ins.mkdir()
-        (drop_ins / "test.conf").write_text(DROP_IN)
+        for name, text in ((AGENT, DROP_IN), (f"{HELPER}.service", HELPER_DROP_IN)):
+            drop_ins = etc / "systemd" / "system" / f"{name}.d"
+            drop_ins.mkdir()
+            (drop_ins / "test.conf").write_text(text)
         self._write_workloads(etc)
         self._write_config(etc / "rigshift")
         machine.boot()
         machine.run("systemd-sysusers")
         machine.run("chown", "-R", "rigshift:rigshift", "/etc/rigshift")
-        machine.run("install", "-d", "-o", "rigshift-workload", GPUS_DIR)
+        machine.run("chown", "root:root", "/etc/rigshift/profiles.yaml")
+        gpus = [f"{GPUS_DIR}/GPU-{group}" for group in ("g0", "g1")]
+        machine.run("install", "-d", "-o", "rigshift-workload", GPUS_DIR, *gpus)
         machine.run("systemctl", "restart", "polkit")
+        machine.run("systemctl", "enable", "--quiet", "--now", f"{HELPER}.socket")
         machine.run("systemctl", "enable", "--quiet", AGENT)
 
     @asynccontextmanager
@@ -203,7 +220,12 @@ class RigMachine:
                     "secret_key_file": "/etc/rigshift/curve.key",
                 }
             },
-            "gpu": {"source": "simulated", "simulated_dir": GPUS_DIR, "fast_interval_s": 0.5},
+            "gpu": {
+                "source": "simulated",
+                "simulated_dir": GPUS_DIR,
+                "fast_interval_s": 0.5,
+                "tuner": "helper",
+            },
             "metrics": {"port": 0},
             "report_interval_s": 0.5,
             "groups": [
@@ -213,6 +235,7 @@ class RigMachine:
                 ),
             ],
         }
+        (folder / "profiles.yaml").write_text(PROFILES)
         (folder / "agent.yaml").write_text(yaml.safe_dump(config))
 
     def _group(self, group: str, units: dict[str, str]) -> dict[str, Any]:
@@ -232,6 +255,7 @@ class RigMachine:
             "api_url": f"http://127.0.0.1:{self._port + 1 + int(group[1])}",
             "api_token": "token",
             "model": "m",
+            "profile": "eco" if name == "etc" else "neutral",
             "readiness": {"hold_s": 0.5},
             "deadlines": {"vacate_s": 10.0},
         }

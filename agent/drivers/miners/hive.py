@@ -85,9 +85,19 @@ class HiveSource:
         return _read(total, figures)
 
     async def _run(self, workload: Workload) -> bytes:
-        script = Path(workload.stats_script)
+        process = await self._started(workload)
         try:
-            process = await asyncio.create_subprocess_exec(
+            async with asyncio.timeout(self._timeout_s):
+                return await _output(process)
+        except TimeoutError as error:
+            raise NoReportError(f"h-stats.sh took more than {self._timeout_s:g} s") from error
+        finally:
+            await _end(process)
+
+    async def _started(self, workload: Workload) -> asyncio.subprocess.Process:
+        script = Path(workload.stats_script)
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
                 *("bash", "--noprofile", "--norc", "-c", _RUNNER, "h-stats", str(script)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
@@ -96,18 +106,15 @@ class HiveSource:
                 env=self._environment(workload, os.environ),
                 start_new_session=True,
             )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # A start that is cut off would kill the shell alone, and leave its children.
+            await _end(await starting)
+            raise
         except OSError as error:
             raise NoReportError(f"h-stats.sh cannot be run: {error}") from error
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await _output(process)
-        except TimeoutError as error:
-            raise NoReportError(f"h-stats.sh took more than {self._timeout_s:g} s") from error
-        finally:
-            # Its children share its session; none may outlive it.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
 
     def _environment(self, workload: Workload, agent: Mapping[str, str]) -> dict[str, str]:
         """What such scripts expect, as far as it is known here."""
@@ -123,6 +130,13 @@ class HiveSource:
             **ports,
             **workload.environment,
         }
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Its children share its session; none may outlive it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 async def _output(process: asyncio.subprocess.Process) -> bytes:

@@ -58,8 +58,20 @@ def movable(decision: Decision, view: GroupView, hold: Hold | None) -> str:
     return ""
 
 
-def obeyed(decision: Decision, hold: Hold | None, offered: Sequence[str]) -> str:
-    """An operator's hold beats every price."""
+def lock_respected(decision: Decision, view: GroupView, hold: Hold | None) -> str:
+    """No plan leaves what is locked, unless an operator says so in so many words."""
+    status = view.status
+    if status is None or not status.lock or (hold is not None and hold.breaks_lock):
+        return ""
+    if decision.chosen in (status.active, view.assigned):
+        return ""
+    return f"{decision.key} is sent to {decision.chosen} although it is locked: {status.lock}"
+
+
+def obeyed(decision: Decision, view: GroupView, hold: Hold | None, offered: Sequence[str]) -> str:
+    """An operator's hold beats every price, and a lock only if it says so."""
+    if hold is not None and view.status is not None and view.status.lock and not hold.breaks_lock:
+        return ""
     if hold is None or hold.workload not in (None, *offered) or decision.chosen == hold.workload:
         return ""
     return f"{decision.key} is held to {hold.workload} and sent to {decision.chosen}"

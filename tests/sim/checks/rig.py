@@ -20,6 +20,10 @@ VERB_PHASES: dict[str, Phase] = {
 """Verbs that change or judge something, and the phase that must be durable before each."""
 
 
+LEAVABLE = (Phase.RUNNING, Phase.PREPARING, Phase.DRAINING)
+"""Before the point of no return."""
+
+
 def journaled(verb: str, workload: str, durable: State | None) -> str:
     """No effect without a journal line that names it."""
     if durable is None or durable.phase is not VERB_PHASES[verb]:
@@ -108,6 +112,20 @@ def emptied(before: State | None, after: State, stoppable: frozenset[str]) -> st
     """A group is given up only with what cannot be stopped."""
     entered = after.phase is Phase.FAILED and (before is None or before.phase is not after.phase)
     return f"given up while {sorted(stoppable)} could be stopped" if entered and stoppable else ""
+
+
+def lock_kept(before: State | None, after: State, *, locked: bool) -> str:
+    """Nothing that is locked is stopped by an economic order, whoever could be asked about it."""
+    economic = not after.tripped and not after.desired.breaks_lock
+    left = before is not None and before.phase in LEAVABLE and after.phase is Phase.STOPPING
+    return f"{after.active} is stopped while it is locked" if left and economic and locked else ""
+
+
+def lock_remembered(before: State | None, after: State, *, told: bool) -> str:
+    """Silence ends no lock: while nobody tells, only the workload's own end does."""
+    if before is None or before.lock is None or after.lock is not None or told:
+        return ""
+    return "" if after.active is None else f"{before.lock.workload} was freed by nobody's word"
 
 
 def stop_stands(stopped: str, after: State) -> str:
@@ -199,7 +217,9 @@ def lapsed_in_time(state: State, overdue_s: float, grace_s: float) -> str:
 
 
 def offline(state: State, rules: Rules) -> str:
-    """While lapsed, what runs is what the rig's own file says."""
+    """While lapsed, what runs is what the rig's own file says, or what is locked."""
+    if state.lock is not None and state.lock.workload == state.active:
+        return ""
     if not state.lapsed or state.phase is not Phase.RUNNING or rules.offline is Offline.KEEP:
         return ""
     if state.desired.committed:

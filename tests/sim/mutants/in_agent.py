@@ -12,6 +12,7 @@ from agent.journal import FileJournal
 from agent.performer import Emit, Performer
 from agent.ports import Driver, Tuner
 from agent.reactor import Reactor
+from agent.vacancy import Vacancy
 from tests.sim.mutants.planting import Mutant, Swaps
 
 
@@ -141,30 +142,30 @@ def _spoiled_file_kept(swaps: Swaps) -> None:
 
 
 def _vacancy_assumed(swaps: Swaps) -> None:
-    async def nobody(self: Performer) -> str:
+    async def nobody(self: Vacancy) -> str:
         return ""
 
-    swaps.attribute(Performer, "_holder", nobody)
+    swaps.attribute(Vacancy, "holder", nobody)
 
 
 def _unseen_is_empty(swaps: Swaps) -> None:
-    holder = Performer._holder
+    holder = Vacancy.holder
 
-    async def optimist(self: Performer) -> str:
+    async def optimist(self: Vacancy) -> str:
         found = await holder(self)
         return "" if "not be seen" in found else found
 
-    swaps.attribute(Performer, "_holder", optimist)
+    swaps.attribute(Vacancy, "holder", optimist)
 
 
 def _memory_overlooked(swaps: Swaps) -> None:
-    holder = Performer._holder
+    holder = Vacancy.holder
 
-    async def by_processes(self: Performer) -> str:
+    async def by_processes(self: Vacancy) -> str:
         found = await holder(self)
         return "" if "no process" in found else found
 
-    swaps.attribute(Performer, "_holder", by_processes)
+    swaps.attribute(Vacancy, "holder", by_processes)
 
 
 class _NeverNeutral:

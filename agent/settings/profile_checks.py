@@ -1,0 +1,54 @@
+"""Whether the profiles that a rig's workloads name exist, and are fit for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from agent.core.workload import NEUTRAL, Workload
+from agent.settings import profiles
+from agent.settings.gpu import CheckerSettings, Tuning
+from agent.settings.profiles import Profiles
+from agent.settings.rig import Settings
+from wire.model import Kind
+
+
+def profile_problems(settings: Settings) -> Iterator[str]:
+    """Reads the file of profiles if one is needed. Raises `ConfigError`."""
+    gpu = settings.gpu
+    workloads = [(group.name, w) for group in settings.groups for w in group.workloads]
+    known = Profiles()
+    if gpu.tuner is not Tuning.NONE and any(w.profile != NEUTRAL for _, w in workloads):
+        known = profiles.load(gpu.profiles_file)
+    for group, workload in workloads:
+        where = f"group {group}: {workload.name}"
+        yield from _workload_problems(
+            f"{where}: profile {workload.profile!r}", workload, settings, known
+        )
+        if gpu.checker is not None:
+            yield from _checker_problems(where, workload, gpu.checker)
+
+
+def _workload_problems(
+    what: str, workload: Workload, settings: Settings, known: Profiles
+) -> Iterator[str]:
+    profile = known.named(workload.profile)
+    if profile is None and settings.gpu.tuner is Tuning.NONE:
+        yield f"{what} is unknown; use `{NEUTRAL}`, or let profiles be set with `gpu.tuner: helper`"
+    elif profile is None:
+        names = ", ".join(sorted({NEUTRAL, *known.profiles}))
+        yield f"{what} is unknown; {settings.gpu.profiles_file} has {names}"
+    elif workload.kind is Kind.INFERENCE and profile.overclocks:
+        yield f"{what} has clock offsets, which can make answers wrong; leave them out"
+
+
+def _checker_problems(where: str, workload: Workload, checker: CheckerSettings) -> Iterator[str]:
+    if not checker.command:
+        yield "gpu.checker.command: is empty; name the program to run"
+    if not 0 < checker.deadline_s < math.inf:
+        yield f"gpu.checker.deadline_s: must be above 0 and finite, not {checker.deadline_s:g}"
+    if workload.kind is Kind.INFERENCE and checker.deadline_s >= workload.deadlines.tune_s:
+        yield (
+            f"{where}: deadlines.tune_s: {workload.deadlines.tune_s:g} leaves no time for "
+            f"`gpu.checker`, which may take {checker.deadline_s:g} s"
+        )
