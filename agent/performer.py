@@ -25,7 +25,7 @@ from agent.core.model import (
     Vacate,
     Watch,
 )
-from agent.core.workload import NEUTRAL, Deadlines, Workload
+from agent.core.workload import Deadlines, Workload
 from agent.duty import on_duty
 from agent.ports import (
     Checker,
@@ -41,10 +41,8 @@ from agent.ports import (
 )
 from agent.settings import GpuSettings, GroupSettings
 from agent.traffic import Traffic
-from wire.model import Kind
-
-LOOK_INTERVAL_S = 0.25
-"""Between two looks whether the GPUs are empty."""
+from agent.tuning import Tuning
+from agent.vacancy import Vacancy
 
 PROBE_INTERVAL_S = 1.0
 """Between two looks whether a workload is ready; shorter when the proving time is short."""
@@ -54,6 +52,9 @@ HELD_OUT_S = 600.0
 
 LOCK_TIMEOUT_S = 20.0
 """A workload that takes longer to say whether it is locked has not said it."""
+
+LAST_WORD_S = 1.0
+"""What knows best why it is late is given this much longer to say so."""
 
 BACKOFF_MAX_S = 30.0
 """Longest wait before a restart; the group can follow no new word meanwhile."""
@@ -80,11 +81,9 @@ class Performer:
         checker: Checker | None = None,
     ) -> None:
         self._group = group
-        self._gpu = gpu
         self._drivers = drivers
-        self._probe = probe
-        self._tuner = tuner
-        self._checker = checker
+        self._vacancy = Vacancy(probe, group.gpus, gpu)
+        self._tuning = Tuning(tuner, checker)
         self._traffic = Traffic(router)
         self._rng = rng
         self._seen = ""
@@ -130,8 +129,8 @@ class Performer:
         match effect:
             case Drain(heeds_lock=True):
                 emit(await self._released(effect, emit))
-            case Watch(workload=name):
-                await self._watch(effect.ticket, self._workloads[name], emit)
+            case Watch():
+                await self._watch(effect, self._workloads[effect.workload], emit)
             case _:
                 emit(await self._attempt(effect, emit))
 
@@ -143,7 +142,8 @@ class Performer:
                 await work
         except TimeoutError:
             last = f"; {self._seen}" if self._seen else ""
-            return Failed(effect.ticket, f"not done within {deadline_s:g} s{last}")
+            held = f"; {self._stuck()}" if isinstance(effect, Stop) else ""
+            return Failed(effect.ticket, f"not done within {deadline_s:g} s{last}{held}")
         except (DriverError, TuneError, RouteError) as error:
             return Failed(effect.ticket, str(error))
         return Succeeded(effect.ticket)
@@ -164,7 +164,8 @@ class Performer:
             return max(limits.stop_s for limits in every), self._stop(urgent=effect.urgent)
         if isinstance(effect, Vacate):
             longest_s = max(limits.vacate_s for limits in every)
-            return longest_s + BACKOFF_MAX_S, self._vacate(effect.restarts, longest_s)
+            pause_s = (BACKOFF_MAX_S if effect.restarts else 0.0) + LAST_WORD_S
+            return longest_s + pause_s, self._vacate(effect.restarts, longest_s)
         workload = self._listed(effect.workload)
         limits = workload.deadlines
         driver = self._driver(workload)
@@ -175,7 +176,7 @@ class Performer:
                 tell = partial(self._tell, ticket, emit)
                 return limits.drain_s, self._traffic.turn_away(driver, workload, tell)
             case Tune():
-                return limits.tune_s, self._tune(workload)
+                return limits.tune_s, self._tuning.tune(workload)
             case Start():
                 return limits.start_s, self._start(driver, workload)
             case Probe():
@@ -204,50 +205,43 @@ class Performer:
             return_exceptions=True,
         )
         # One that cannot be stopped must not save the others, nor leave them half stopped.
-        for error in filter(None, endings):
-            raise error
+        for error in endings:
+            if isinstance(error, DriverError):
+                raise DriverError(f"{error}; {self._stuck()}") from error
+            if error is not None:
+                raise error
 
     async def _stop_one(self, workload: Workload, *, urgent: bool) -> None:
-        driver = self._driver(workload)
-        if await driver.alive(workload):
-            grace_s = workload.deadlines.grace_s
-            await driver.stop(workload, min(grace_s, URGENT_GRACE_S) if urgent else grace_s)
+        driver, limits = self._driver(workload), workload.deadlines
+        try:
+            # Its own limit: a stuck miner is not given the time that a marketplace needs.
+            async with asyncio.timeout(limits.stop_s):
+                if await driver.alive(workload):
+                    grace_s = min(limits.grace_s, URGENT_GRACE_S) if urgent else limits.grace_s
+                    await driver.stop(workload, grace_s)
+        except TimeoutError as error:
+            raise DriverError(f"{workload.name}: not done within {limits.stop_s:g} s") from error
+
+    def _stuck(self) -> str:
+        """What a process that does not even end by KILL means."""
+        gpus = ", ".join(self._group.gpus)
+        return (
+            f"it may still hold {gpus}; if it hangs in the kernel, only a reboot of the rig helps"
+        )
 
     async def _vacate(self, restarts: int, limit_s: float) -> None:
         # Where a workload exited by itself, the route was never closed.
         shut = self._traffic.shut(self._group.workloads)
         await asyncio.gather(shut, asyncio.sleep(self._backoff_s(restarts) if restarts else 0))
-        await self._tuner.neutral(self._group.gpus)
-        seen = "they could not be seen"
+        seen = f"{', '.join(self._group.gpus)} could not be made neutral"
         try:
             async with asyncio.timeout(limit_s):
-                empty = 0
-                while True:
-                    holder = await self._holder()
+                await self._tuning.neutral(self._group.gpus)
+                seen = self._vacancy.unseen()
+                async for holder in self._vacancy.holders():
                     seen = holder or seen
-                    empty = 0 if holder else empty + 1
-                    if empty >= self._gpu.vacant_samples:
-                        return
-                    await asyncio.sleep(LOOK_INTERVAL_S)
         except TimeoutError as error:
             raise DriverError(f"after {limit_s:g} s {seen}") from error
-
-    async def _holder(self) -> str:
-        """What holds the GPUs; empty when nothing does."""
-        look = await self._probe.occupancy(self._group.gpus)
-        floor_bytes = self._gpu.vacant_memory_bytes
-        return look.holder(floor_bytes) if look is not None else "they could not be seen"
-
-    async def _tune(self, workload: Workload) -> None:
-        if workload.kind is not Kind.INFERENCE:
-            await self._tuner.apply(workload.gpus, workload.profile)
-            return
-        # What mining got away with corrupts answers silently: neutral is proven, not presumed.
-        await self._tuner.neutral(workload.gpus)
-        if workload.profile != NEUTRAL:
-            await self._tuner.apply(workload.gpus, workload.profile)
-        if self._checker is not None:
-            await self._checker.check(workload.gpus)
 
     async def _start(self, driver: Driver, workload: Workload) -> None:
         """Look once more first: however long ago the GPUs were proven empty, they are it now."""
@@ -255,7 +249,7 @@ class Performer:
         await self._traffic.close(workload)
         # A start that is repeated finds the workload itself on them.
         if not await driver.alive(workload):
-            holder = await self._holder()
+            holder = await self._vacancy.holder()
             if holder:
                 raise DriverError(f"the GPUs are not empty any more: {holder}")
         await driver.start(workload)
@@ -279,8 +273,12 @@ class Performer:
                 return
             await asyncio.sleep(pause_s)
 
-    async def _watch(self, ticket: int, workload: Workload, emit: Emit) -> None:
-        driver = self._driver(workload)
+    async def _watch(self, effect: Watch, workload: Workload, emit: Emit) -> None:
+        driver, ticket = self._driver(workload), effect.ticket
+        if effect.derate is not None:
+            failure = await self._tuning.derate(workload, effect.derate)
+            if failure:
+                emit(Failed(ticket, failure))
         timer = asyncio.get_running_loop().call_later(HELD_OUT_S, emit, HeldOut(ticket))
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -17,9 +17,6 @@ from wire import model
 DERATE_STEP_RATIO = 0.1
 """DERATE_STEP: one step of derating takes this share of the profile's own power limit away."""
 
-DERATE_STEPS_MAX = 9
-"""Steps that there are; a card's lowest limit mostly ends them earlier."""
-
 
 class DriverError(Exception):
     """A workload could not be prepared, started, drained or stopped; one sentence says why."""
@@ -53,14 +50,12 @@ class Occupancy:
     pids: tuple[int, ...]
     memory_used_max_bytes: int
     """On the fullest of the GPUs: seven empty ones must not hide one that is held."""
-
-    def holder(self, floor_bytes: int) -> str:
-        """What holds them, in one clause; empty when nothing does and memory is at the floor."""
-        if self.pids:
-            return f"processes {', '.join(map(str, self.pids))} hold them"
-        if self.memory_used_max_bytes > floor_bytes:
-            return f"{self.memory_used_max_bytes / 2**20:.0f} MiB are still held, by no process"
-        return ""
+    utilization_max_ratio: float | None = None
+    """Of the busiest of the GPUs, where the driver tells it."""
+    said: str = ""
+    """Which GPU is held by what, and what to do, if whoever looked can tell."""
+    unseen: str = ""
+    """Why one of the GPUs could not be seen; the rest then says nothing."""
 
 
 class Driver(Protocol):
@@ -221,8 +216,11 @@ class Tuner(Protocol):
     async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
         """The profile with its power limit lowered by so many steps of DERATE_STEP.
 
-        0 gives the profile itself. What else the profile sets is left as it is. Raises `TuneError`,
-        also when the limit is at its lowest already.
+        0 gives the profile itself. What else the profile sets is left as it is.
+
+        Raises:
+            TuneError: It cannot be set, or is at its lowest already; safety then stops the
+                workload.
         """
 
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from agent.core import machine, recovery
 from agent.core.model import (
     Acknowledged,
+    Answer,
     Assigned,
+    Derated,
     Effect,
     Event,
-    Exited,
     Failed,
+    Faulted,
     Freed,
-    HeldOut,
     Locked,
     Rules,
     State,
-    Succeeded,
+    Tripped,
     Watch,
 )
 from agent.performer import Performer
 from agent.ports import DriverError, Journal, JournalError
 from wire import logs
-from wire.model import Outcome, Phase
+from wire.model import Outcome
 
 QUEUE_MAX = 256
 """Events waiting for a group; more are dropped, for whoever posts from outside repeats.
@@ -63,6 +65,8 @@ class Reactor:
         """Why it cannot take up its work, or make its newest state durable; empty when it can."""
         self.handled = 0
         """Events seen through so far."""
+        self.safety_actions: Counter[str] = Counter()
+        """What safety has made of the group: `derate`, `restore`, `restart`, `stop`."""
         self.on_outcome: Callable[[str, Outcome], None] = _unheard
         """Told of every assignment that ends, with the group."""
         self._rules = rules
@@ -72,7 +76,9 @@ class Reactor:
         self._changed = changed
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._deferred: set[Event] = set()
-        """The controller's words that the journal refused and that will be tried again."""
+        """Words from outside that the journal refused and that will be tried again."""
+        self._danger: Tripped | None = None
+        """What safety demanded before the work was taken up."""
         self._effect: asyncio.Task[None] | None = None
         self._log = logs.get("reactor", group=group)
 
@@ -88,7 +94,9 @@ class Reactor:
 
     def post(self, event: Event) -> None:
         """Tell the group a fact; never blocks."""
-        if self._queue.qsize() < QUEUE_MAX:
+        if isinstance(event, Tripped) and not self.resumed:
+            self._danger = event
+        elif self._queue.qsize() < QUEUE_MAX:
             self._queue.put_nowait(event)
         else:
             self._log.warning("event dropped", event_type=type(event).__name__)
@@ -129,12 +137,27 @@ class Reactor:
         before = self._journal.load() or State()
         alive = await self._look()
         after = recovery.resume(before, alive, self._rules, self._clock())
-        while not self._journaled(after):  # noqa: ASYNC110 - disks send no events
+        while not self._journaled(after):
+            # A stop does not wait for room on the disk, neither a new one nor one that an earlier
+            # agent could not write: of that one nothing is left but a journal beyond belief.
+            stopped = self._stopped(after) if self._danger else after
+            urgent = bool(stopped.tripped) and not stopped.phase.stable
+            if urgent or recovery.is_unknown(before):
+                if not after.tripped:
+                    self._journal.spoil()
+                after = stopped
+                break
             await asyncio.sleep(JOURNAL_RETRY_S)
         self._log.info("resumed", journal=before.phase, alive=sorted(alive), phase=after.phase)
         self.state, self.resumed = after, True
+        if self._danger is not None:
+            self._queue.put_nowait(self._danger)
         self._changed()
         self._perform()
+
+    def _stopped(self, state: State) -> State:
+        assert self._danger is not None
+        return machine.step(state, self._danger, self._rules, self._clock())
 
     async def _look(self) -> frozenset[str]:
         """What runs; asked until it is told, for a guess could put two workloads on one GPU."""
@@ -150,15 +173,15 @@ class Reactor:
         after = machine.step(before, event, self._rules, self._clock())
         if after is before:
             return
-        emergency = after.phase is Phase.STOPPING and bool(after.tripped) and not before.tripped
         if not self._journaled(after):
-            if not emergency:
+            if not _is_emergency(before, after):
                 await self._refused(event)
                 return
             # Safety stops a group even when the disk is full. What the journal still says must
             # not be believed after that, or the next agent would start the workload again.
             self._journal.spoil()
         self.state = after
+        self._count(before, event)
         for outcome in after.outcomes:
             if outcome not in before.outcomes:
                 self.on_outcome(self.group, outcome)
@@ -176,6 +199,19 @@ class Reactor:
             )
         self._changed()
 
+    def _count(self, before: State, event: Event) -> None:
+        match event:
+            case Tripped(reason=reason):
+                action = "stop"
+            case Faulted(reason=reason):
+                action = "restart"
+            case Derated(step=step, reason=reason):
+                action = "derate" if step > (before.derate or 0) else "restore"
+            case _:
+                return
+        self.safety_actions[action] += 1
+        self._log.warning("safety", action=action, workload=before.active, reason=reason)
+
     def _journaled(self, state: State) -> bool:
         try:
             self._journal.append(state)
@@ -186,14 +222,13 @@ class Reactor:
         return True
 
     async def _refused(self, event: Event) -> None:
-        """See that it is said again. Leases and trips are: their sources repeat them."""
-        match event:
-            case Succeeded() | Failed() | Exited() | HeldOut():
-                # Once there is room an old answer proves nothing: the GPUs may be held again.
-                await self._cancel_effect()
-                self._perform(pause_s=JOURNAL_RETRY_S)
-            case Assigned() | Acknowledged():
-                self._defer(event)
+        """See that it is said again. What is left out is: its source repeats it."""
+        if isinstance(event, Answer):
+            # Once there is room an old answer proves nothing: the GPUs may be held again.
+            await self._cancel_effect()
+            self._perform(pause_s=JOURNAL_RETRY_S)
+        elif isinstance(event, Assigned | Acknowledged | Tripped):
+            self._defer(event)
 
     def _complain(self, fault: str) -> None:
         if fault != self.fault:
@@ -203,7 +238,9 @@ class Reactor:
 
     def _defer(self, event: Event) -> None:
         """Try again later, once however often the same is said meanwhile."""
-        if event not in self._deferred:
+        # A temperature is told anew with every sample; one reason to stop is enough.
+        known = isinstance(event, Tripped) and any(isinstance(e, Tripped) for e in self._deferred)
+        if not known and event not in self._deferred:
             self._deferred.add(event)
             asyncio.get_running_loop().call_later(JOURNAL_RETRY_S, self._try_again, event)
 
@@ -237,6 +274,14 @@ class Reactor:
             return
         task.cancel()
         await asyncio.wait([task])
+
+
+def _is_emergency(before: State, after: State) -> bool:
+    """Whether safety has just stopped what runs, or keeps it from starting.
+
+    A group that is given up with nothing on it can wait until its journal can be written.
+    """
+    return bool(after.tripped) and not before.tripped and not after.phase.stable
 
 
 def _unheard(_group: str, _outcome: Outcome) -> None:

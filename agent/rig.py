@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core import safety
-from agent.core.model import Tripped
+from agent.core.model import Derated, Faulted, State, Tripped
 from agent.core.pins import Finding
 from agent.core.workload import Workload
 from agent.performer import Performer
@@ -25,7 +25,7 @@ from agent.ports import (
     Tuner,
 )
 from agent.reactor import Reactor
-from agent.settings import Settings
+from agent.settings import GroupSettings, SafetySettings, Settings
 from agent.uplink import Identity, Uplink
 from wire import logs, model
 from wire.transport import AgentLink
@@ -41,6 +41,9 @@ KEEP_OUT_INTERVAL_S = 10.0
 
 READ_TIMEOUT_S = 5.0
 """A workload that takes longer to speak of itself says nothing this time."""
+
+SETTING_OUT = frozenset({model.Phase.PREPARING, model.Phase.TUNING})
+"""Phases in which a group in danger must hear of it before the next sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,10 @@ class Rig:
         self._settings = settings
         self._equipment = equipment
         self._readings: dict[str, model.WorkloadReading] = {}
+        self._demands: dict[str, safety.Demand] = {}
+        """What safety demanded of each group in the newest sample."""
+        self._tickets: dict[str, int] = {}
+        """The phase of each group in which that was said last."""
         self._log = logs.get("rig", rig=settings.rig)
         self.pins = PinRecord()
         self.reactors = {
@@ -137,34 +144,45 @@ class Rig:
                 tasks.create_task(self._repeat(guard, KEEP_OUT_INTERVAL_S), name=f"guard:{name}")
 
     def _changed(self) -> None:
+        # A group in danger that sets out meanwhile must not get as far as a start.
+        for group, demand in self._demands.items():
+            state = self.reactors[group].state
+            # Once for each phase: a journal that refuses is told of too, again and again.
+            if state.phase in SETTING_OUT and self._tickets.get(group) != state.ticket:
+                self._tickets[group] = state.ticket
+                self._demand(group, demand)
         self.uplink.changed()
 
     async def _guard(self) -> None:
-        """Look at every sample once, and stop what is in danger."""
-        chosen = self._settings.safety
-        limits = safety.Limits(
-            temperature_max_c=chosen.temperature_max_c,
-            memory_temperature_max_c=chosen.memory_temperature_max_c,
-            samples=chosen.samples,
-        )
-        groups = {group.name: group.gpus for group in self._settings.groups}
+        """Look at every sample once, and demand what safety does."""
+        limits = self._settings.safety.limits()
         watch, seen_s = safety.Watch(), float("-inf")
         while True:
             sample = self._equipment.sampler.latest()
             if sample.ok and sample.at_s > seen_s:
                 seen_s = sample.at_s
-                watch, reasons = safety.look(watch, sample, groups, limits)
-                for group, reason in reasons.items():
-                    self._trip(group, reason)
+                watch, self._demands = safety.look(watch, sample, self._guarded(), limits)
+                for group, demand in self._demands.items():
+                    self._demand(group, demand)
             await asyncio.sleep(self._settings.gpu.fast_interval_s)
 
-    def _trip(self, group: str, reason: str) -> None:
+    def _guarded(self) -> dict[str, safety.Guarded]:
+        return {
+            group.name: _guarded(group, self.reactors[group.name].state, self._settings.safety)
+            for group in self._settings.groups
+        }
+
+    def _demand(self, group: str, demand: safety.Demand) -> None:
+        """Tell the group, unless it does so already; said again until it does."""
         reactor = self.reactors[group]
-        # Where nothing runs there is nothing to stop, however long the danger lasts.
-        at_rest = reactor.state.phase in (model.Phase.IDLE, model.Phase.FAILED)
-        if not at_rest and not reactor.state.tripped:
-            self._log.error("safety stop", group=group, reason=reason)
-            reactor.post(Tripped(reason))
+        running = reactor.state.phase is model.Phase.RUNNING
+        match demand:
+            case safety.Stop(reason=reason) if not _is_stopped(reactor, demand):
+                reactor.post(Tripped(reason))
+            case safety.Derate(step=step, reason=reason) if running:
+                reactor.post(Derated(step, reason))
+            case safety.Restart(reason=reason) if running:
+                reactor.post(Faulted(reason))
 
     async def _keep_pinned(self, group: str) -> None:
         """Look again and again whether what runs pays whom this rig's file approves."""
@@ -193,7 +211,7 @@ class Rig:
         # What was looked at may have gone meanwhile: then its successor has not done it.
         if found and self._active(group) == workload and not self.reactors[group].state.tripped:
             self.pins.found(group, found)
-            self._trip(group, f"{workload.name}: {'; '.join(map(str, found))}")
+            self.reactors[group].post(Tripped(f"{workload.name}: {'; '.join(map(str, found))}"))
 
     def _active(self, group: str) -> Workload | None:
         """What may run there; nothing that has left the rig's file since it was started."""
@@ -235,3 +253,25 @@ class Rig:
                 "driver crashed", exc_info=error, group=workload.group, workload=workload.name
             )
             return None
+
+
+def _guarded(group: GroupSettings, state: State, chosen: SafetySettings) -> safety.Guarded:
+    active = next((w for w in group.workloads if w.name == state.active), None)
+    kind = None if active is None else active.kind
+    return safety.Guarded(
+        gpus=group.gpus,
+        workload=state.active,
+        kind=kind,
+        ladder=chosen.ladder(kind),
+        derate=state.derate or 0,
+        lent=state.lock is not None or (active is not None and active.market is not None),
+    )
+
+
+def _is_stopped(reactor: Reactor, demand: safety.Stop) -> bool:
+    """Where nothing runs there is nothing to stop, however long heat lasts."""
+    if not reactor.resumed:
+        return False
+    if reactor.state.phase is model.Phase.IDLE:
+        return not demand.at_rest
+    return reactor.state.phase is model.Phase.FAILED or bool(reactor.state.tripped)

@@ -31,6 +31,7 @@ from agent.metrics import (
     LinkCounts,
     MetricsServer,
     PinCount,
+    SafetyCount,
     SwitchRecord,
 )
 from agent.notebook import Notebook
@@ -246,6 +247,11 @@ class _Agent:
             phase_times=self._record.phase_times(),
             pins=self._pins(),
             learned=self._learner.measured(),
+            safety=tuple(
+                SafetyCount(name, action, count)
+                for name, reactor in self._rig.reactors.items()
+                for action, count in sorted(reactor.safety_actions.items())
+            ),
             lease_left_s=uplink.lease_left_s,
             connected=uplink.heard,
             link=LinkCounts(sent=counts.sent, received=counts.received, refused=counts.refused),

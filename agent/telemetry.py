@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import host as hosts
+from agent.gpu import holders
 from agent.gpu.child import Limits, Spawn, spawn_of
 from agent.gpu.supervisor import Supervisor
 from agent.gpu.xids import XidLedger
@@ -69,6 +70,7 @@ class Telemetry:
             spawn: Starts a collector; by default the real one.
         """
         self._interval_s = gpu.fast_interval_s
+        self._floor_bytes = gpu.vacant_memory_bytes
         self._host = host
         self._rig_time_s = rig_time_s
         self._workloads = workloads
@@ -113,10 +115,12 @@ class Telemetry:
             abandoned=self._supervisor.abandoned,
         )
 
-    async def occupancy(self, gpus: tuple[str, ...]) -> Occupancy | None:
-        """A look made after this call began; ``None`` when the GPUs could not be seen in time."""
+    async def occupancy(self, gpus: tuple[str, ...]) -> Occupancy:
+        """A look made after this call began; says so where the GPUs could not be seen in time."""
         readings = await self._supervisor.ask(gpus)
-        return None if readings is None else _occupancy(gpus, readings)
+        if readings is None:
+            return Occupancy((), 0, unseen=self._supervisor.excuse())
+        return _occupancy(gpus, readings, self._floor_bytes)
 
     async def run(self) -> None:
         """Keep looking until cancelled."""
@@ -137,18 +141,21 @@ class Telemetry:
         return not self._supervisor.blind and now - seen.at_s <= self.stale_s
 
 
-def _occupancy(gpus: tuple[str, ...], readings: tuple[GpuReading, ...]) -> Occupancy | None:
-    """What holds these GPUs; ``None`` unless every one of them has told both figures."""
+def _occupancy(
+    gpus: tuple[str, ...], readings: tuple[GpuReading, ...], floor_bytes: int
+) -> Occupancy:
+    """What holds these GPUs, if every one of them has told."""
     found = {reading.uuid: reading for reading in readings}
-    pids: set[int] = set()
-    used_max_bytes = 0
-    for uuid in gpus:
-        reading = found.get(uuid)
-        if reading is None or reading.processes is None or reading.memory_used_bytes is None:
-            return None
-        pids.update(process.pid for process in reading.processes)
-        used_max_bytes = max(used_max_bytes, reading.memory_used_bytes)
-    return Occupancy(tuple(sorted(pids)), used_max_bytes)
+    blind = [why for uuid in gpus if (why := holders.unseen(uuid, found.get(uuid)))]
+    if blind:
+        return Occupancy((), 0, unseen="; ".join(blind))
+    seen = [found[uuid] for uuid in gpus]
+    return Occupancy(
+        pids=tuple(sorted({p.pid for reading in seen for p in reading.processes or ()})),
+        memory_used_max_bytes=max(reading.memory_used_bytes or 0 for reading in seen),
+        utilization_max_ratio=max(reading.utilization_ratio or 0.0 for reading in seen),
+        said=holders.holder(seen, floor_bytes),
+    )
 
 
 async def sample_once(

@@ -278,6 +278,7 @@ def _status(reactor: Reactor) -> model.GroupStatus:
         rejected=state.rejected,
         lapsed=state.lapsed,
         reason=reason,
+        derate=state.derate or 0,
         lock="" if state.lock is None else f"{state.lock.workload}: {state.lock.reason}",
     )
 

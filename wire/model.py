@@ -142,6 +142,8 @@ class GroupStatus:
     """The lease ran out; the rig follows its own offline policy."""
     reason: str = ""
     """Why the group is where it is, one sentence."""
+    derate: int = 0
+    """Steps by which safety has lowered its power limit."""
     lock: str = ""
     """Why nothing economic may move the group now, such as a rental; empty: it is free."""
 
@@ -210,6 +212,8 @@ class GpuReading:
     processes: tuple[GpuProcess, ...] | None = None
     error: str | None = None
     """Why this GPU could not be read, if so; data apart from health."""
+    xids: tuple[tuple[int, int], ...] | None = None
+    """XID errors since the agent started: number and how often, by number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,29 +25,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from agent.core import lock, record
+from agent.core import lock, protection, record, restarts, road, words
 from agent.core.model import (
     Acknowledged,
+    Answer,
     Assigned,
     Bound,
+    Derated,
     Drain,
     Effect,
     Erred,
     Event,
     Exited,
     Failed,
-    Freed,
+    Faulted,
     HeldOut,
-    Lapsed,
     Lock,
     Locked,
     Noted,
-    Offline,
     Prepare,
     Probe,
-    Renewed,
     Rules,
     Start,
     State,
@@ -57,8 +56,9 @@ from agent.core.model import (
     Tune,
     Vacate,
     Watch,
+    Word,
 )
-from wire.model import OFF, Leg, Phase, Rejection, Result
+from wire.model import Phase
 
 Row = Callable[[State, Any, Rules], State]
 """One row of the table: state, event, rules → next state."""
@@ -87,174 +87,6 @@ def effect(state: State) -> Effect | None:
     return make(state) if make else None
 
 
-def wanted(state: State, rules: Rules) -> str | None:
-    """Workload that should run on the group now; ``None``: stand still."""
-    failed = {rejection.workload for rejection in state.rejected}
-    held = lock.keeper(state)
-    if held is not None:
-        return held if held not in failed else None
-    first = state.desired.workload
-    if state.lapsed and not state.desired.committed and rules.offline is not Offline.KEEP:
-        first = rules.safe_workload if rules.offline is Offline.SAFE else None
-    if first is None or first not in failed:
-        return first
-    return state.previous if state.previous not in failed else None
-
-
-# How phases are entered.
-
-
-def enter(state: State, phase: Phase, reason: str, rules: Rules, **changes: Any) -> State:
-    """Move to `phase` under a new ticket; a road that goes round in circles ends in FAILED."""
-    lines = state.lines + 1
-    if lines > rules.lines_max and not phase.stable and not state.tripped:
-        tripped = f"gave up after {rules.lines_max} steps of one switch; last: {reason}"
-        return _stop_or_fail(replace(state, lines=0, **changes), tripped, rules)
-    return replace(
-        state,
-        phase=phase,
-        leg=_leg(state),
-        ticket=state.ticket + 1,
-        lines=0 if phase.stable else lines,
-        reason=reason,
-        **changes,
-    )
-
-
-def _leg(state: State) -> Leg:
-    failed = {rejection.workload for rejection in state.rejected}
-    return Leg.ROLLBACK if state.desired.workload in failed else Leg.FORWARD
-
-
-def _stop_or_fail(state: State, reason: str, rules: Rules) -> State:
-    """Safety's way: whatever runs is stopped for good."""
-    state = _tripped(state, reason)
-    if state.active is None:
-        return enter(state, Phase.FAILED, reason, rules)
-    return enter(state, Phase.STOPPING, reason, rules)
-
-
-def _tripped(state: State, reason: str) -> State:
-    """Nothing that ran here is started again, not even in place of a refused order."""
-    return replace(state, tripped=reason, target=None, previous=None)
-
-
-def _set_out(state: State, reason: str, rules: Rules) -> State:
-    """From a point where nothing irrevocable is under way, take the road that `wanted` asks."""
-    want = wanted(state, rules)
-    if want is not None and want == state.active:
-        return enter(state, Phase.RUNNING, reason, rules, target=want)
-    if want is not None:
-        return enter(state, Phase.PREPARING, reason, rules, target=want)
-    if state.active is not None:
-        return enter(state, Phase.DRAINING, reason, rules, target=None)
-    return enter(state, Phase.IDLE, reason, rules, target=None, previous=None)
-
-
-def _reject(state: State, workload: str | None, reason: str) -> State:
-    """Not again within this generation."""
-    if workload is None:
-        return state
-    others = tuple(known for known in state.rejected if known.workload != workload)
-    return replace(state, rejected=(*others, Rejection(workload, reason)))
-
-
-# Assignments, leases, locks and safety: what can happen in any phase.
-
-
-def _accepted(state: State, event: Assigned, rules: Rules) -> State:
-    """Remember a newer assignment; the older one, if still open, ends superseded."""
-    if event.desired.generation <= state.desired.generation:
-        return state
-    if state.ended is None and state.desired.generation:
-        state = record.ended(state, Result.SUPERSEDED, f"superseded by {event.desired.order_id}")
-    after = replace(
-        state,
-        desired=event.desired,
-        rejected=(),
-        lapsed=False,
-        restarts=0,
-        lines=0,
-        origin=state.active,
-        spent=(),
-        ended=None,
-    )
-    workload = event.desired.workload
-    if workload is not None and workload not in rules.allowed:
-        after = _reject(after, workload, f"{workload} is not on this rig's list for the group")
-        return record.ended(after, Result.REFUSED, after.rejected[0].reason)
-    return after
-
-
-def _remembered(state: State, event: Event, rules: Rules) -> State:
-    """Take note of an order, lease or lock without moving; past STOPPING it is honoured later."""
-    match event:
-        case Assigned():
-            return _accepted(state, event, rules)
-        case Lapsed():
-            return state if state.lapsed else replace(state, lapsed=True)
-        case Renewed():
-            return replace(state, lapsed=False) if state.lapsed else state
-        case Locked() | Freed():
-            return lock.noted(state, event)
-    raise AssertionError(event)
-
-
-def _why(state: State, event: Event) -> str:
-    match event:
-        case Assigned():
-            return state.desired.reason or f"assigned {state.desired.workload or OFF}"
-        case Lapsed():
-            return "the controller has been silent for longer than its lease"
-        case Locked() | Freed():
-            return lock.why(event)
-    return "the controller is back"
-
-
-def _reconsider(state: State, event: Event, rules: Rules) -> State:
-    """Nothing irrevocable is under way: follow the new word at once."""
-    after = _remembered(state, event, rules)
-    if after is state:
-        return state
-    want = wanted(after, rules)
-    there = state.active if state.phase in (Phase.RUNNING, Phase.IDLE) else state.target
-    if want == there:
-        return after
-    return _set_out(after, _why(after, event), rules)
-
-
-def _undrain_or_latch(state: State, event: Event, rules: Rules) -> State:
-    """While draining, the old workload can still be kept."""
-    after = _remembered(state, event, rules)
-    if after is state or wanted(after, rules) != state.active:
-        return after
-    return _set_out(after, _why(after, event), rules)
-
-
-def _leave_failed(state: State, event: Assigned, rules: Rules) -> State:
-    """The only way out of FAILED begins with stopping whatever may still hold the GPUs."""
-    after = _accepted(state, event, rules)
-    if after is state or after.ended is Result.REFUSED:
-        return after
-    if lock.keeper(after) not in (None, after.desired.workload):
-        return after
-    return enter(after, Phase.STOPPING, _why(after, event), rules, target=None, tripped="")
-
-
-def _trip(state: State, event: Tripped, rules: Rules) -> State:
-    return _stop_or_fail(state, event.reason, rules)
-
-
-def _trip_while_emptying(state: State, event: Tripped, rules: Rules) -> State:
-    """It is being stopped already; see that nothing follows."""
-    return state if state.tripped else _tripped(state, event.reason)
-
-
-def _trip_before_start(state: State, event: Tripped, rules: Rules) -> State:
-    """Settings may be half applied: make the GPUs neutral before giving up on them."""
-    return enter(_tripped(state, event.reason), Phase.VACATING, event.reason, rules)
-
-
 def _ignore(state: State, event: Event, rules: Rules) -> State:
     return state
 
@@ -270,22 +102,22 @@ def _forget(state: State, event: Acknowledged, rules: Rules) -> State:
 
 def _prepared(state: State, event: Succeeded, rules: Rules) -> State:
     if state.active is not None:
-        return enter(state, Phase.DRAINING, f"{state.target} is prepared", rules)
-    return enter(state, Phase.VACATING, f"{state.target} is prepared", rules)
+        return road.enter(state, Phase.DRAINING, f"{state.target} is prepared", rules)
+    return road.enter(state, Phase.VACATING, f"{state.target} is prepared", rules)
 
 
 def _not_prepared(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.target} could not be prepared: {event.reason}"
-    return _set_out(_reject(state, state.target, reason), reason, rules)
+    return road.set_out(road.reject(state, state.target, reason), reason, rules)
 
 
 def _drained(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.STOPPING, f"{state.active} has finished its work", rules)
+    return road.enter(state, Phase.STOPPING, f"{state.active} has finished its work", rules)
 
 
 def _not_drained(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.active} did not finish its work: {event.reason}"
-    return enter(state, Phase.STOPPING, reason, rules)
+    return road.enter(state, Phase.STOPPING, reason, rules)
 
 
 def _bound(state: State, event: Bound, rules: Rules) -> State:
@@ -293,55 +125,55 @@ def _bound(state: State, event: Bound, rules: Rules) -> State:
     active = state.active or ""
     after = replace(state, lock=Lock(active, event.reason))
     reason = f"{active} is locked: {event.reason}"
-    if wanted(after, rules) == active:
-        return _set_out(after, reason, rules)
-    return enter(after, Phase.STOPPING, f"{reason}; an operator breaks the lock", rules)
+    if road.wanted(after, rules) == active:
+        return road.set_out(after, reason, rules)
+    return road.enter(after, Phase.STOPPING, f"{reason}; an operator breaks the lock", rules)
 
 
 def _stopped(state: State, event: Succeeded, rules: Rules) -> State:
     gone = "nothing runs here any more"
-    return enter(state, Phase.VACATING, gone, rules, active=None, lock=None)
+    return road.enter(state, Phase.VACATING, gone, rules, active=None, lock=None)
 
 
 def _not_stopped(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.active or 'a workload'} could not be stopped: {event.reason}"
-    return enter(state, Phase.FAILED, reason, rules, target=None)
+    return road.enter(state, Phase.FAILED, reason, rules, target=None)
 
 
 def _vacated(state: State, event: Succeeded, rules: Rules) -> State:
     """The retarget point: the GPUs are empty, so any word that came meanwhile can be honoured."""
     if state.tripped:
-        return enter(state, Phase.FAILED, state.tripped, rules)
-    if state.target is not None and wanted(state, rules) == state.target:
-        return enter(state, Phase.TUNING, "the GPUs are empty", rules)
-    return _set_out(state, state.reason or "the GPUs are empty", rules)
+        return road.enter(state, Phase.FAILED, state.tripped, rules)
+    if state.target is not None and road.wanted(state, rules) == state.target:
+        return road.enter(state, Phase.TUNING, "the GPUs are empty", rules)
+    return road.set_out(state, state.reason or "the GPUs are empty", rules)
 
 
 def _not_vacated(state: State, event: Failed, rules: Rules) -> State:
     reason = f"the GPUs could not be emptied: {event.reason}"
-    return enter(state, Phase.FAILED, reason, rules, target=None)
+    return road.enter(state, Phase.FAILED, reason, rules, target=None)
 
 
 def _tuned(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.STARTING, "the profile is applied", rules, active=state.target)
+    return road.enter(state, Phase.STARTING, "the profile is applied", rules, active=state.target)
 
 
 def _started(state: State, event: Succeeded, rules: Rules) -> State:
-    return enter(state, Phase.PROBING, f"{state.target} has started", rules)
+    return road.enter(state, Phase.PROBING, f"{state.target} has started", rules)
 
 
 def _proven(state: State, event: Succeeded, rules: Rules) -> State:
     """The commit. A word that came meanwhile is honoured from here."""
     fresh = state.target != state.previous
     after = replace(state, previous=state.target, restarts=0 if fresh else state.restarts)
-    if wanted(after, rules) == after.active:
-        return enter(after, Phase.RUNNING, f"{state.target} is proven", rules)
-    return _set_out(after, f"{state.target} is proven, and a newer word came", rules)
+    if road.wanted(after, rules) == after.active:
+        return road.enter(after, Phase.RUNNING, f"{state.target} is proven", rules)
+    return road.set_out(after, f"{state.target} is proven, and a newer word came", rules)
 
 
 def _taken(state: State, event: Locked, rules: Rules) -> State:
     """Whoever has a claim on it has found it to work: no better proof is to be had."""
-    after = _remembered(state, event, rules)
+    after = words.remembered(state, event, rules)
     return after if after is state else _proven(after, Succeeded(state.ticket), rules)
 
 
@@ -357,37 +189,9 @@ def _try_again_or_go_back(state: State, event: Failed, rules: Rules, by: Phase) 
     """A restart of what worked before has its budget; a new target has one chance."""
     if 0 < state.restarts < rules.restarts_max:
         reason = f"restart {state.restarts} of {state.target} failed: {event.reason}"
-        return enter(state, by, reason, rules, restarts=state.restarts + 1)
+        return road.enter(state, by, reason, rules, restarts=state.restarts + 1)
     reason = f"{state.target} failed in {state.phase}: {event.reason}"
-    return enter(_reject(state, state.target, reason), by, reason, rules, target=None)
-
-
-def _exited(state: State, event: Exited, rules: Rules) -> State:
-    gone = replace(state, active=None)
-    return _restart(gone, state.active, ("exited", event.reason), rules, Phase.VACATING)
-
-
-def _erred(state: State, event: Erred, rules: Rules) -> State:
-    """It still runs, so it is stopped first; what it has begun is not worth waiting for."""
-    return _restart(state, state.active, ("erred", event.reason), rules, Phase.STOPPING)
-
-
-def _restart(
-    state: State, who: str | None, fault: tuple[str, str], rules: Rules, by: Phase
-) -> State:
-    """Start it again while its budget lasts."""
-    did, why = fault
-    restarts, most = state.restarts + 1, rules.restarts_max
-    state = replace(state, restarts=restarts)
-    if restarts <= most:
-        reason = f"{who} {did} ({why}); restart {restarts} of {most}"
-        return enter(state, by, reason, rules, target=who)
-    reason = f"{who} {did} more than {most} times, last: {why}"
-    return enter(_reject(state, who, reason), by, reason, rules, target=None)
-
-
-def _held_out(state: State, event: HeldOut, rules: Rules) -> State:
-    return replace(state, restarts=0) if state.restarts else state
+    return road.enter(road.reject(state, state.target, reason), by, reason, rules, target=None)
 
 
 def _noted(state: State, event: Noted, rules: Rules) -> State:
@@ -402,47 +206,51 @@ _NO_EFFECT: dict[type[Any], Row] = {
     Erred: _ignore,
     HeldOut: _ignore,
     Noted: _ignore,
+    Derated: _ignore,
+    Faulted: _ignore,
     Acknowledged: _forget,
 }
-_WORDS: tuple[type[Any], ...] = (Assigned, Lapsed, Renewed, Locked, Freed)
-_FOLLOW: dict[type[Any], Row] = dict.fromkeys(_WORDS, _reconsider)
-_REMEMBER: dict[type[Any], Row] = dict.fromkeys(_WORDS, _remembered)
-_UNDRAIN: dict[type[Any], Row] = dict.fromkeys(_WORDS, _undrain_or_latch)
+_FOLLOW: dict[type[Any], Row] = dict.fromkeys(get_args(Word), words.reconsider)
+_REMEMBER: dict[type[Any], Row] = dict.fromkeys(get_args(Word), words.remembered)
+_UNDRAIN: dict[type[Any], Row] = dict.fromkeys(get_args(Word), words.undrain_or_latch)
 
 TABLE: dict[Phase, dict[type[Any], Row]] = {
-    Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: _ignore},
+    Phase.IDLE: {**_NO_EFFECT, **_FOLLOW, Tripped: protection.trip},
     Phase.RUNNING: {
-        **_NO_EFFECT, **_FOLLOW, Tripped: _trip, Exited: _exited, Erred: _erred,
-        HeldOut: _held_out, Noted: _noted,
+        **_NO_EFFECT, **_FOLLOW, Tripped: protection.trip,
+        Exited: restarts.exited, Erred: restarts.erred, HeldOut: restarts.held_out, Noted: _noted,
+        Derated: protection.derated, Failed: protection.not_derated, Faulted: restarts.faulted,
     },
     Phase.PREPARING: {
-        **_NO_EFFECT, **_FOLLOW, Tripped: _trip, Succeeded: _prepared, Failed: _not_prepared,
+        **_NO_EFFECT, **_FOLLOW, Tripped: protection.trip,
+        Succeeded: _prepared, Failed: _not_prepared,
     },
     Phase.DRAINING: {
-        **_NO_EFFECT, **_UNDRAIN, Tripped: _trip,
+        **_NO_EFFECT, **_UNDRAIN, Tripped: protection.trip,
         Succeeded: _drained, Failed: _not_drained, Bound: _bound, Noted: _noted,
     },
     Phase.STOPPING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_while_emptying,
         Succeeded: _stopped, Failed: _not_stopped,
     },
     Phase.VACATING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_while_emptying,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_while_emptying,
         Succeeded: _vacated, Failed: _not_vacated,
     },
     Phase.TUNING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip_before_start,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_before_start,
         Succeeded: _tuned, Failed: _not_begun,
     },
     Phase.STARTING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Succeeded: _started, Failed: _not_proven,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip,
+        Succeeded: _started, Failed: _not_proven,
     },
     Phase.PROBING: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _trip, Locked: _taken,
+        **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip, Locked: _taken,
         Succeeded: _proven, Failed: _not_proven,
     },
     Phase.FAILED: {
-        **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: _leave_failed,
+        **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: words.leave_failed,
     },
 }  # fmt: skip
 """Every phase answers every event. The road above runs down the `Succeeded` rows."""
@@ -461,13 +269,10 @@ _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
     Phase.TUNING: lambda s: Tune(s.ticket, s.target or ""),
     Phase.STARTING: lambda s: Start(s.ticket, s.target or ""),
     Phase.PROBING: lambda s: Probe(s.ticket, s.target or ""),
-    Phase.RUNNING: lambda s: Watch(s.ticket, s.active or ""),
+    Phase.RUNNING: lambda s: Watch(s.ticket, s.active or "", s.derate),
 }
-
-
-_ANSWERS = Succeeded | Failed | Exited | Erred | HeldOut | Noted
 
 
 def _late(state: State, event: Event) -> bool:
     """An answer to an effect of an earlier phase: too late to mean anything."""
-    return isinstance(event, _ANSWERS) and event.ticket != state.ticket
+    return isinstance(event, Answer) and event.ticket != state.ticket

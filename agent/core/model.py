@@ -100,12 +100,13 @@ class State:
     """How `desired` ended, once it has."""
     outcomes: tuple[Outcome, ...] = ()
     """Outcomes that the controller has not acknowledged; durable with the state itself."""
+    derate: int | None = None
+    """Steps by which safety has lowered the power limit of `active`; none: as it was tuned."""
     lock: Lock | None = None
     """As last told for certain. Silence never ends it, nor does the death of an agent."""
 
 
-# Events: facts, in the past. Orders, leases, locks and trips apart, each answers one effect by its
-# ticket.
+# Events: facts, in the past.
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,21 @@ class Renewed:
 @dataclass(frozen=True, slots=True)
 class Tripped:
     """Safety demands that nothing runs here."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derated:
+    """Safety demands a power limit that is so many steps lower; 0: the profile's own."""
+
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """A GPU has thrown out what the active workload had running on it."""
 
     reason: str
 
@@ -208,22 +224,13 @@ class Acknowledged:
     generation: int
 
 
-Event = (
-    Assigned
-    | Lapsed
-    | Renewed
-    | Locked
-    | Freed
-    | Tripped
-    | Succeeded
-    | Failed
-    | Bound
-    | Exited
-    | Erred
-    | HeldOut
-    | Noted
-    | Acknowledged
-)
+Word = Assigned | Lapsed | Renewed | Locked | Freed
+"""Said from outside, at any time."""
+
+Answer = Succeeded | Failed | Bound | Exited | Erred | HeldOut | Noted
+"""What an effect came to, or finds on its way."""
+
+Event = Word | Tripped | Derated | Faulted | Answer | Acknowledged
 
 
 # Effects: what the shell shall do now. Each ends in exactly one event with its ticket.
@@ -290,10 +297,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """See that `workload` gets work and goes on doing it right, and report its exit."""
+    """Set the derating, see that `workload` gets work and does it right, and report its exit.
+
+    A derating that could not be set is told as `Failed`; the watch goes on.
+    """
 
     ticket: int
     workload: str
+    derate: int | None = None
 
 
 Effect = Prepare | Drain | Stop | Vacate | Tune | Start | Probe | Watch

@@ -17,6 +17,8 @@ def timed(before: State, after: State, now_s: float) -> State:
         return after
     if after.desired.generation != before.desired.generation:
         return replace(after, since_s=now_s, spent=())
+    if after.phase is before.phase is Phase.RUNNING:
+        return after  # Derated: it runs on, as long as before.
     # A reboot sets the rig clock back; time that cannot be known counts as none.
     spent = (before.phase, max(0.0, now_s - before.since_s))
     keep = after.spent if before.phase.stable else (*after.spent, spent)

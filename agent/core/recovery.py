@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core import machine
+from agent.core import machine, road
 from agent.core.model import Exited, Rules, State
 from wire.model import Phase
 
@@ -20,6 +20,11 @@ EMPTYING_NOW = frozenset({Phase.VACATING, Phase.TUNING})
 def unknown(reason: str) -> State:
     """The state for a journal that cannot be believed."""
     return State(phase=Phase.STOPPING, reason=reason)
+
+
+def is_unknown(state: State) -> bool:
+    """Whether it stands for a journal that could not be believed."""
+    return replace(state, reason="") == unknown("")
 
 
 def resume(state: State, alive: frozenset[str], rules: Rules, now_s: float = 0.0) -> State:
@@ -48,12 +53,12 @@ def _resumed(state: State, alive: frozenset[str], rules: Rules) -> State:
     if state.phase in STOPPING_NOW or (state.phase in ONLY_ALIVE and not alive):
         return _stop(state, f"the agent restarted while {state.phase}", rules)
     if state.phase in EMPTYING_NOW:
-        return machine.enter(state, Phase.VACATING, state.reason, rules)
+        return road.enter(state, Phase.VACATING, state.reason, rules)
     if state.phase is Phase.IDLE:
         return state
-    return machine.enter(state, state.phase, state.reason, rules)
+    return road.enter(state, state.phase, state.reason, rules)
 
 
 def _stop(state: State, reason: str, rules: Rules) -> State:
     # An unknown survivor counts as active until it has been stopped.
-    return machine.enter(state, Phase.STOPPING, reason, rules)
+    return road.enter(state, Phase.STOPPING, reason, rules)

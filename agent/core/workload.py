@@ -21,10 +21,10 @@ class Deadlines:
     """Checks before anything is stopped, such as program and API port."""
     drain_s: float = 120.0
     """Requests in progress; past it they are cut off."""
-    stop_s: float = 60.0
-    """TERM, then KILL, then the kernel giving the process up."""
-    vacate_s: float = 60.0
-    """No process left on the GPUs, and their memory freed."""
+    stop_s: float = 20.0
+    """TERM, at half of it KILL, then the kernel giving the process up; past it: quarantine."""
+    vacate_s: float = 20.0
+    """No process left on the GPUs, and their memory freed; past it: quarantine."""
     tune_s: float = 30.0
     """The GPU profile applied and read back; before inference also `gpu.checker`."""
     start_s: float = 60.0

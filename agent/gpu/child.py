@@ -25,8 +25,8 @@ class ChildError(Exception):
 class Limits:
     """How long a collector may take for what."""
 
-    call_s: float = 20.0
-    """One driver call; none takes so long on a sound GPU."""
+    call_s: float = 8.0
+    """One driver call; none takes so long on a sound GPU. Past it that GPU is left alone."""
     open_s: float = 120.0
     """Opening the driver; without persistence mode it wakes every GPU, one after the other."""
     silence_s: float = 20.0
@@ -37,11 +37,16 @@ class Limits:
     """Between KILL and the end of the process; past it the driver holds it in the kernel."""
     retry_s: float = 30.0
     """Longest wait before a collector is started anew."""
+    avoid_s: float = 300.0
+    """A GPU whose call hung is left alone for this long, at the next time for twice as long."""
+    avoid_max_s: float = 3600.0
+    """Longest time for which it is left alone."""
     abandoned_max: int = 3
     """Collectors that could not be killed; with so many, no more is started."""
 
 
-Spawn = Callable[[], Awaitable[asyncio.subprocess.Process]]
+Spawn = Callable[[tuple[pipe.Avoided, ...]], Awaitable[asyncio.subprocess.Process]]
+"""Starts a collector that leaves some GPUs alone."""
 
 
 def spawn_of(gpu: GpuSettings, gpus: tuple[str, ...]) -> Spawn:
@@ -53,9 +58,9 @@ def spawn_of(gpu: GpuSettings, gpus: tuple[str, ...]) -> Spawn:
         fast_interval_s=gpu.fast_interval_s,
         slow_interval_s=gpu.slow_interval_s,
     )
-    argument = msgspec.json.encode(options).decode()
 
-    async def spawn() -> asyncio.subprocess.Process:
+    async def spawn(avoided: tuple[pipe.Avoided, ...]) -> asyncio.subprocess.Process:
+        argument = msgspec.json.encode(msgspec.structs.replace(options, avoided=avoided)).decode()
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

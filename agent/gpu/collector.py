@@ -68,7 +68,7 @@ class Collector:
     def _tell_if_stuck(self) -> None:
         doing = self._source.doing
         if doing is not None and self._clock() - doing.since_s >= BEAT_S:
-            self._send(pipe.Stuck(doing.call, self._clock() - doing.since_s))
+            self._send(pipe.Stuck(doing.call, self._clock() - doing.since_s, doing.gpu))
 
     def _look_on(self) -> None:
         with contextlib.suppress(BrokenPipeError):  # The agent has gone; so does this process.
@@ -111,7 +111,7 @@ def source_of(options: pipe.Options) -> Source:
     if options.source == "simulated":
         assert options.simulated_dir is not None, "settings demand it"
         return SimulatedSource(Path(options.simulated_dir), options.gpus, time.monotonic)
-    return NvmlSource(options.gpus, time.monotonic)
+    return NvmlSource(options.gpus, time.monotonic, options.avoided)
 
 
 def main() -> None:

@@ -43,8 +43,15 @@ ABSENT = frozenset(
 LACKING = ABSENT - {pynvml.NVML_ERROR_NO_PERMISSION}
 """This GPU and driver lack it, for whoever asks."""
 
-GONE = frozenset({pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED})
-"""This GPU gives nothing until it has been reset."""
+GONE = {
+    pynvml.NVML_ERROR_GPU_IS_LOST: (
+        "the driver has lost this GPU; power-cycle the rig, and look at riser, cables and PSU"
+    ),
+    pynvml.NVML_ERROR_RESET_REQUIRED: (
+        "this GPU must be reset (`nvidia-smi --gpu-reset -i {uuid}`); if it cannot, reboot the rig"
+    ),
+}
+"""This GPU gives nothing until somebody has done what stands here."""
 
 BLIND = frozenset(
     {
@@ -126,7 +133,7 @@ class Nvml:
         function = _OWN.get(name) or getattr(pynvml, name, None)
         if function is None:
             raise NvmlError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, name, "nvidia-ml-py is too old")
-        self.doing = Doing(f"{name} of {about}" if about else name, self._clock())
+        self.doing = Doing(f"{name} of {about}" if about else name, self._clock(), about)
         try:
             return function(*arguments)
         except pynvml.NVMLError as error:

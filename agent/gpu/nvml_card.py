@@ -31,14 +31,14 @@ class _CardGoneError(Exception):
 class Card:
     """A GPU that the driver shows."""
 
-    def __init__(self, driver: Nvml, handle: Any) -> None:
-        """Raises `NvmlError` when the GPU cannot even be named."""
+    def __init__(self, driver: Nvml, handle: Any, uuid: str) -> None:
+        """A GPU with its UUID, which is asked for what else names it."""
         self._driver = driver
         self._absent: set[tuple[Any, ...]] = set()
         self._slow: dict[str, Any] = {}
         self._trouble = ""
         self.handle = handle
-        self.uuid = str(driver.call("nvmlDeviceGetUUID", handle))
+        self.uuid = uuid
         self.lost = ""
         """Why this GPU gives nothing, if so."""
         self._identity = self._identify()
@@ -59,12 +59,10 @@ class Card:
         return replace(self._identity, **fast, **self._slow, error=self._trouble or None)
 
     def occupancy(self) -> GpuReading:
-        """Memory and processes now. Raises `SourceError`."""
-        if self.lost:
-            return self._unread()
+        """Memory, processes and utilisation now, of a lost GPU too. Raises `SourceError`."""
         self._trouble = ""
         try:
-            seen = self._memory() | {"processes": self._processes()}
+            seen = self._memory() | self._utilization() | {"processes": self._processes()}
         except _CardGoneError as error:
             self.lost = str(error)
             return self._unread()
@@ -87,15 +85,12 @@ class Card:
         return replace(self._identity, error=self.lost)
 
     def _fast_values(self) -> dict[str, Any]:
-        fields = self._fields(FIELD_MEMORY_TEMPERATURE, FIELD_POWER_INSTANT)
+        fields = self._fields(FIELD_MEMORY_TEMPERATURE, FIELD_POWER_INSTANT, FIELD_RECOVERY_ACTION)
         power = fields.get(FIELD_POWER_INSTANT)
-        utilization = self._ask("nvmlDeviceGetUtilizationRates")
+        action = fields.get(FIELD_RECOVERY_ACTION)
         return {
             **self._memory(),
-            "utilization_ratio": None if utilization is None else _per(utilization.gpu, 100),
-            "memory_utilization_ratio": (
-                None if utilization is None else _per(utilization.memory, 100)
-            ),
+            **self._utilization(),
             "temperature_c": self._temperature(),
             # Memory at work is never at 0 °C; some boards without the sensor answer 0.
             "memory_temperature_c": fields.get(FIELD_MEMORY_TEMPERATURE) or None,
@@ -104,11 +99,15 @@ class Card:
             "sm_clock_hz": _hertz(self._number("nvmlDeviceGetClockInfo", CLOCK_SM)),
             "memory_clock_hz": _hertz(self._number("nvmlDeviceGetClockInfo", CLOCK_MEMORY)),
             "throttle_reasons": self._throttle_reasons(),
+            "recovery_action": (
+                None
+                if action is None
+                else terms.RECOVERY_ACTIONS.get(int(action), f"action_{int(action)}")
+            ),
         }
 
     def _slow_values(self) -> dict[str, Any]:
         rows = self._ask("nvmlDeviceGetRemappedRows") or (None, None, None, None)
-        action = self._fields(FIELD_RECOVERY_ACTION).get(FIELD_RECOVERY_ACTION)
         ecc = "nvmlDeviceGetTotalEccErrors"
         return {
             "fan_ratio": self._fan_ratio(),
@@ -121,12 +120,14 @@ class Card:
             "remapped_rows_correctable": nvml.number(rows[0]),
             "remapped_rows_uncorrectable": nvml.number(rows[1]),
             "remap_failed": None if rows[3] is None else bool(rows[3]),
-            "recovery_action": (
-                None
-                if action is None
-                else terms.RECOVERY_ACTIONS.get(int(action), f"action_{int(action)}")
-            ),
             "processes": self._processes(),
+        }
+
+    def _utilization(self) -> dict[str, Any]:
+        rates = self._ask("nvmlDeviceGetUtilizationRates")
+        return {
+            "utilization_ratio": None if rates is None else _per(rates.gpu, 100),
+            "memory_utilization_ratio": None if rates is None else _per(rates.memory, 100),
         }
 
     def _memory(self) -> dict[str, Any]:
@@ -229,7 +230,7 @@ class Card:
         if error.code in nvml.ABSENT:
             self._absent.add(question)
         elif error.code in nvml.GONE:
-            raise _CardGoneError(f"the driver has lost this GPU; reboot or power-cycle: {error}")
+            raise _CardGoneError(f"{nvml.GONE[error.code].format(uuid=self.uuid)} [{error}]")
         elif error.code in nvml.BLIND:
             raise SourceError(error.advice)
         else:

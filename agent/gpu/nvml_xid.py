@@ -6,8 +6,8 @@ means that it is dead, returns at once, and would spin.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.gpu import nvml
@@ -24,6 +24,8 @@ class Tally:
 
     count: int = 0
     last: int | None = None
+    numbers: Mapping[int, int] = field(default_factory=dict)
+    """How often each came."""
 
 
 class XidWatch:
@@ -86,8 +88,9 @@ class XidWatch:
             return
         uuid = self._uuid(event.device)
         if uuid is not None:
-            tally = self._tallies.get(uuid, Tally())
-            self._tallies[uuid] = Tally(tally.count + 1, int(event.eventData))
+            tally, number = self._tallies.get(uuid, Tally()), int(event.eventData)
+            numbers = {**tally.numbers, number: tally.numbers.get(number, 0) + 1}
+            self._tallies[uuid] = Tally(tally.count + 1, number, numbers)
 
     def _uuid(self, device: Any) -> str | None:
         """A GPU may be too far gone to tell its name; then its handle has to do."""

@@ -17,6 +17,16 @@ OPENING = "nvmlInit"
 """Name of the call that opens the driver; it may take far longer than any other."""
 
 
+class Avoided(msgspec.Struct, frozen=True, array_like=True):
+    """A GPU of which a driver call hung: it is left alone for a while, so that others are seen."""
+
+    gpu: str
+    """UUID, or `GPU number N` where it hung before it could be named."""
+    for_s: float
+    """From the start of the collector."""
+    why: str
+
+
 class Options(msgspec.Struct, frozen=True):
     """How a collector shall work; its only command line argument, as JSON."""
 
@@ -26,6 +36,7 @@ class Options(msgspec.Struct, frozen=True):
     simulated_dir: str | None
     fast_interval_s: float
     slow_interval_s: float
+    avoided: tuple[Avoided, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True, tag=True):
@@ -52,6 +63,8 @@ class Stuck(msgspec.Struct, frozen=True, tag=True):
 
     call: str
     for_s: float
+    gpu: str = ""
+    """The GPU that it is about, if it is about one."""
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

@@ -16,6 +16,15 @@ def name(pid: int) -> str | None:
         return None
 
 
+def state(pid: int) -> str | None:
+    """The kernel's letter for what a process does, such as `R`, `S`, `D` or `Z`."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[0]
+
+
 def started_ticks(pid: int) -> int | None:
     """Start of a live process in clock ticks since boot; with the pid it names the process."""
     try:

@@ -19,6 +19,8 @@ class Doing:
     call: str
     since_s: float
     """Monotonic clock at its start."""
+    gpu: str = ""
+    """The GPU that it is about, if it is about one."""
 
 
 class Source(Protocol):

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable
 
 from agent.gpu import pipe
+from agent.gpu.avoided import AvoidedGpus
 from agent.gpu.child import Child, ChildError, Limits, Spawn
 from wire import logs
 from wire.model import GpuReading
@@ -60,6 +61,7 @@ class Supervisor:
         self._requests = itertools.count(1)
         self._trouble = "the collector has not looked yet"
         self._stuck: tuple[str, float] | None = None
+        self._avoided = AvoidedGpus(limits, rig_time_s)
         self._pause_s = PAUSE_S
         self._looking = asyncio.Event()
         self.restarts = 0
@@ -117,7 +119,7 @@ class Supervisor:
 
     async def _live_through_one(self) -> None:
         try:
-            child = Child(await self._spawn(), self._silence_s)
+            child = Child(await self._spawn(self._avoided.list()), self._silence_s)
         except OSError as error:
             self._fail(f"the collector cannot be started: {error}")
             return
@@ -162,6 +164,7 @@ class Supervisor:
         self._stuck = (message.call, self._rig_time_s() - message.for_s)
         limit_s = self._limits.open_s if message.call == pipe.OPENING else self._limits.call_s
         if message.for_s > limit_s:
+            self._avoided.add(message)
             raise ChildError(f"collector was stuck for {message.for_s:.0f} s in {message.call}")
 
     def _take_blind(self, message: pipe.Blind) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from wire.model import GpuReading
@@ -29,6 +30,10 @@ class XidLedger:
         if before is None or before.xid_count is None:
             return reading
         last = before.xid_last if reading.xid_last is None else reading.xid_last
+        numbers = Counter(dict(before.xids or ())) + Counter(dict(reading.xids or ()))
         return replace(
-            reading, xid_count=before.xid_count + (reading.xid_count or 0), xid_last=last
+            reading,
+            xid_count=before.xid_count + (reading.xid_count or 0),
+            xid_last=last,
+            xids=tuple(sorted(numbers.items())),
         )

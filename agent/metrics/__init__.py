@@ -8,6 +8,7 @@ from agent.metrics.snapshot import (
     OutcomeCount,
     PhaseTime,
     PinCount,
+    SafetyCount,
 )
 from agent.metrics.switches import SwitchRecord
 
@@ -20,5 +21,6 @@ __all__ = [
     "OutcomeCount",
     "PhaseTime",
     "PinCount",
+    "SafetyCount",
     "SwitchRecord",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from agent.core.xids import XidClass, xid_class
 from agent.gpu import terms
 from agent.metrics.family import Family, Row, Type, gpu, gpu_by, one_of
 from agent.metrics.snapshot import AgentSnapshot
@@ -25,6 +27,15 @@ def _recovery(reading: GpuReading) -> Iterable[tuple[str, float]]:
     if reading.recovery_action is None:
         return ()
     return one_of(terms.RECOVERY_ACTIONS.values(), [reading.recovery_action])
+
+
+def _xid_classes(reading: GpuReading) -> Iterable[tuple[str, float]]:
+    if reading.xids is None:
+        return ()
+    counts = Counter({str(kind): 0 for kind in XidClass})
+    for number, count in reading.xids:
+        counts[xid_class(number)] += count
+    return counts.items()
 
 
 GPUS = (
@@ -154,6 +165,13 @@ GPUS = (
     ),
     gpu(
         "xid_last", Type.GAUGE, "Number of the newest XID error.", lambda reading: reading.xid_last
+    ),
+    gpu_by(
+        "xid_class_total",
+        Type.COUNTER,
+        "class",
+        "XID errors since the agent started, by what they need.",
+        _xid_classes,
     ),
     gpu_by(
         "recovery_action",

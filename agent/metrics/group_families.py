@@ -48,6 +48,10 @@ def _ended(snapshot: AgentSnapshot) -> Iterator[Row]:
         yield Row((outcome.group, outcome.result), outcome.count)
 
 
+def _safety(snapshot: AgentSnapshot) -> Iterator[Row]:
+    return (Row((count.group, count.action), count.count) for count in snapshot.safety)
+
+
 GROUPS = (
     Family(
         "rigshift_group_phase",
@@ -96,6 +100,18 @@ GROUPS = (
         "rejected_workloads",
         "Workloads that failed within the present generation.",
         lambda status: len(status.rejected),
+    ),
+    group(
+        "derate_steps",
+        "Steps by which safety has lowered the group's power limit; 0: none.",
+        lambda status: status.derate,
+    ),
+    Family(
+        "rigshift_safety_actions_total",
+        Type.COUNTER,
+        ("group", "action"),
+        "What safety has done to the group: derate, restore, restart or stop.",
+        _safety,
     ),
     Family(
         "rigshift_group_phase_visit_seconds",

@@ -39,6 +39,16 @@ class PinCount:
     """Looks that told nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class SafetyCount:
+    """How often safety has done something to a group since the agent started."""
+
+    group: str
+    action: str
+    """`derate`, `restore`, `restart` or `stop`."""
+    count: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkCounts:
     """Frames since the agent started."""
@@ -66,6 +76,7 @@ class AgentSnapshot:
     phase_times: tuple[PhaseTime, ...] = ()
     pins: tuple[PinCount, ...] = ()
     learned: tuple[Measured, ...] = ()
+    safety: tuple[SafetyCount, ...] = ()
     lease_left_s: float | None = None
     """``None`` without any lease; negative once it has run out."""
     connected: bool | None = None

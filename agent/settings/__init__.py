@@ -6,7 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.settings.checks import problems
-from agent.settings.gpu import CheckerSettings, GpuSettings, SafetySettings, Tuning
+from agent.settings.gpu import (
+    CheckerSettings,
+    GpuSettings,
+    LadderSettings,
+    SafetySettings,
+    Tuning,
+)
 from agent.settings.link import LinkSettings, MqttSettings, ZeroMqSettings
 from agent.settings.profile_checks import profile_problems
 from agent.settings.rig import EngineSettings, GroupSettings, MetricsSettings, Settings
@@ -19,6 +25,7 @@ __all__ = [
     "EngineSettings",
     "GpuSettings",
     "GroupSettings",
+    "LadderSettings",
     "LinkSettings",
     "MetricsSettings",
     "MqttSettings",

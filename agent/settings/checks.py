@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from agent.core import container, places
+from agent.core.ladder import DERATE_STEPS_MAX
 from agent.core.model import Offline
 from agent.core.pins import Pins
 from agent.core.workload import Commands, Workload
 from agent.settings import serving
+from agent.settings.gpu import SafetySettings
 from agent.settings.rig import EngineSettings, GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
 from wire.signing import KeyFormatError, Verifier
@@ -20,6 +22,8 @@ from wire.signing import KeyFormatError, Verifier
 PORT_MAX = 65_535
 
 ENGINE_GPUS = ("auto", "cdi", "nvidia")
+MARKET_STOP_MIN_S = 60.0
+"""Half of it must do for withdrawing an offer and for two looks, with the pauses between them."""
 
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.service")
 """Name of a service unit, or of an instance of a template; never a bare template."""
@@ -73,17 +77,34 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         "lock_interval_s": settings.lock_interval_s,
         "safety.temperature_max_c": safety.temperature_max_c,
         "safety.memory_temperature_max_c": safety.memory_temperature_max_c,
+        "safety.xid_window_s": safety.xid_window_s,
     }
     for name, value in above_0.items():
         if not 0 < value < math.inf:
             yield f"{name}: must be above 0 and finite, not {value:g}"
-    if gpu.vacant_samples < 1 or safety.samples < 1:
-        yield "gpu.vacant_samples, safety.samples: must be 1 or more, or nothing would be looked at"
+    if gpu.vacant_samples < 1 or safety.samples < 1 or safety.slowed_samples < 1:
+        where = "gpu.vacant_samples, safety.samples, safety.slowed_samples"
+        yield f"{where}: must be 1 or more, or nothing would be looked at"
+    yield from _safety_problems(safety)
     if gpu.vacant_memory_bytes < 0 or not 0 <= settings.boot_grace_s < math.inf:
         yield "gpu.vacant_memory_bytes, boot_grace_s: must be 0 or more"
     port = settings.metrics.port
     if not 0 <= port <= PORT_MAX:
         yield f"metrics.port: {port} is no port; use 0 (any free one) to {PORT_MAX}"
+
+
+def _safety_problems(safety: SafetySettings) -> Iterator[str]:
+    for what in ("temperature", "memory_temperature"):
+        first, last = getattr(safety, f"{what}_max_c"), getattr(safety, f"{what}_stop_c")
+        if not first <= last < math.inf:
+            yield f"safety.{what}_stop_c: must be at least `{what}_max_c` ({first:g}), not {last:g}"
+    if not 0 <= safety.cool_c < math.inf or safety.xid_faults_max < 0:
+        yield "safety.cool_c, safety.xid_faults_max: must be 0 or more"
+    for kind, ladder in (("mining", safety.mining), ("inference", safety.inference)):
+        if not 0 <= ladder.derate_steps_max <= DERATE_STEPS_MAX:
+            yield f"safety.{kind}.derate_steps_max: must be 0 to {DERATE_STEPS_MAX}"
+        if not (0 < ladder.derate_wait_s < math.inf and 0 < ladder.restore_s < math.inf):
+            yield f"safety.{kind}: `derate_wait_s` and `restore_s` must be above 0 and finite"
 
 
 def _group_problems(group: GroupSettings) -> Iterator[str]:
@@ -113,6 +134,11 @@ def _workload_problems(where: str, workload: Workload) -> Iterator[str]:
         value = getattr(workload.deadlines, deadline.name)
         if not 0 < value < math.inf:
             yield f"{where}: deadlines.{deadline.name}: must be above 0 and finite, not {value:g}"
+    if workload.market is not None and workload.deadlines.stop_s < MARKET_STOP_MIN_S:
+        yield (
+            f"{where}: deadlines.stop_s: {workload.deadlines.stop_s:g} is too short for a "
+            f"marketplace to say that it is free; give it {MARKET_STOP_MIN_S:g} or more"
+        )
     power_w = workload.power_w
     if power_w is not None and not 0 <= power_w < math.inf:
         yield f"{where}: power_w: must be 0 or more and finite, not {power_w:g}"

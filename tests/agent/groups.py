@@ -105,10 +105,13 @@ class Eyes:
     def __init__(self) -> None:
         self.temperature_c = 60.0
         self.ok = True
+        self.error: str | None = None
+        """Nothing can be read of the GPU, for this reason."""
 
     def latest(self) -> model.Sample:
         at_s = asyncio.get_running_loop().time()
-        reading = model.GpuReading(GPU, temperature_c=self.temperature_c)
+        seen_c = None if self.error else self.temperature_c
+        reading = model.GpuReading(GPU, temperature_c=seen_c, error=self.error)
         return model.Sample(
             at_s, self.ok, (reading,) if self.ok else (), reason="" if self.ok else "stuck"
         )
@@ -121,6 +124,7 @@ class RigBench:
         self,
         *workloads: Workload,
         driver: Driver | None = None,
+        tuner: Tuner | None = None,
         boot_grace_s: float = 300.0,
         settings: Mapping[str, object] | None = None,
     ) -> None:
@@ -141,6 +145,7 @@ class RigBench:
             boot_grace_s=boot_grace_s,
             **(settings or {}),  # type: ignore[arg-type]
         )
+        self.tuner: Tuner = tuner or Untuned()
         self._driver = driver or ScriptedDriver(self.world)
         self._network = MemoryNetwork()
 
@@ -156,7 +161,7 @@ class RigBench:
                 journals={"g0": self.journal},
                 drivers={"scripted": self._driver},
                 probe=self.world,
-                tuner=Untuned(),
+                tuner=self.tuner,
                 sampler=self.eyes,
                 router=Balancer(),
                 rng=random.Random(1),

@@ -17,11 +17,13 @@ from agent.core.model import (
     Acknowledged,
     Assigned,
     Bound,
+    Derated,
     Desired,
     Erred,
     Event,
     Exited,
     Failed,
+    Faulted,
     Freed,
     HeldOut,
     Lapsed,
@@ -54,6 +56,8 @@ WORDS: dict[type[Any], str] = {
     Renewed: "controller is back",
     Locked: "workload is locked",
     Freed: "workload is free again",
+    Derated: "another power limit for safety",
+    Faulted: "GPU threw the workload out",
     Tripped: "safety trip",
     Acknowledged: "outcomes acknowledged",
 }
@@ -70,6 +74,8 @@ SHORT: dict[type[Any], str] = {
     Renewed: "lease",
     Locked: "lock",
     Freed: "lock",
+    Derated: "derate",
+    Faulted: "fault",
     Tripped: "trip",
 }
 
@@ -156,12 +162,13 @@ def _events() -> Iterator[Event]:
     yield Assigned(Desired(generation=2, workload="a", committed=True))
     for workload in (*WORKLOADS, None, "unlisted"):
         yield Assigned(Desired(generation=2, workload=workload))
-        yield Assigned(Desired(generation=2, workload=workload, breaks_lock=True))
+    yield Assigned(Desired(generation=2, workload=None, breaks_lock=True))
     for workload in WORKLOADS:
         yield from (Locked(workload, "rented"), Freed(workload))
     yield from (Bound(0, "rented"), Succeeded(0), Failed(0, "why"), Exited(0, "why"), HeldOut(0))
     yield from (Erred(0, "why"), Noted(0, "how"))
     yield from (Lapsed(), Renewed(), Tripped("hot"), Acknowledged(9))
+    yield from (Derated(1, "hot"), Derated(0, "cool"), Faulted("why"))
 
 
 def _plain(state: State) -> State:

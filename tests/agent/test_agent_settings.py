@@ -149,6 +149,10 @@ def test_keys_that_stand_twice_are_named_with_their_line(tmp_path: Path) -> None
             "group g0: workload etc: deadlines.stop_s: must be above 0 and finite, not 0",
         ),
         (
+            {"groups": [group(workloads=[etc(market={"machine": "4242"})])]},
+            "group g0: workload etc: deadlines.stop_s: 20 is too short for a marketplace",
+        ),
+        (
             {"groups": [group(workloads=[etc(readiness={"hold_s": 900})])]},
             "readiness.hold_s: must be 0 or more and below `deadlines.probe_s`",
         ),

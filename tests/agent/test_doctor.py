@@ -158,7 +158,7 @@ def test_a_marketplaces_token_is_a_secret_too(rig: HealthyRig) -> None:
     token.chmod(0o666)
     market = {"machine": "4242", "token_file": str(token), "listing": {"price_gpu": 0.35}}
     vast = {"kind": "inference", "driver": "vast", "command": [], "api_url": "", "market": market}
-    rig.write(vast)
+    rig.write({**vast, "deadlines": {"stop_s": 60}})
     (finding,) = examined(rig).findings
     assert (finding.name, finding.about) == ("secret-exposed", str(token))
 

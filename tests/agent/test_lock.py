@@ -12,10 +12,13 @@ from agent.core import lock, machine, recovery
 from agent.core.model import (
     Assigned,
     Bound,
+    Derated,
     Desired,
     Drain,
     Event,
     Exited,
+    Failed,
+    Faulted,
     Freed,
     Lapsed,
     Lock,
@@ -23,6 +26,7 @@ from agent.core.model import (
     Offline,
     Renewed,
     Tripped,
+    Watch,
 )
 from tests.agent.scripts import Group, running, switching
 from wire.model import Phase, Result
@@ -149,6 +153,40 @@ def test_word_to_keep_it_breaks_no_lock() -> None:
 def test_safety_stops_what_is_locked() -> None:
     group = rented()
     assert group.feed(Tripped("GPU at 97 °C")) is Phase.STOPPING
+
+
+def test_a_locked_group_that_is_derated_keeps_both() -> None:
+    group = rented()
+    assert group.feed(Derated(2, "GPU at 92 °C")) is Phase.RUNNING
+    group.assign("llama")
+    group.state = recovery.resume(group.state, frozenset({"etc"}), group.rules)
+    assert (group.phase, group.state.active, group.state.derate) == (Phase.RUNNING, "etc", 2)
+    assert group.state.lock == Lock("etc", RENTED.reason)
+    assert group.effect() == Watch(group.state.ticket, "etc", 2)
+
+
+def test_what_turns_back_because_it_is_locked_is_derated_as_before() -> None:
+    group = running("etc")
+    group.feed(Derated(1, "GPU at 92 °C"))
+    group.assign("llama")
+    group.until(Phase.DRAINING)
+    assert group.feed(Bound(group.state.ticket, "rented")) is Phase.RUNNING
+    assert group.effect() == Watch(group.state.ticket, "etc", 1)
+
+
+def test_a_locked_group_that_cannot_be_derated_is_stopped() -> None:
+    group = rented()
+    group.feed(Derated(1, "GPU at 92 °C"))
+    assert group.feed(Failed(group.state.ticket, "is at its lowest")) is Phase.STOPPING
+
+
+def test_what_a_tenants_program_does_to_itself_ends_no_rental() -> None:
+    group = rented()
+    before = group.state
+    assert group.feed(Faulted("XID 31")) is Phase.RUNNING
+    assert group.state is before
+    group.feed(Freed("etc"))
+    assert group.feed(Faulted("XID 31")) is Phase.STOPPING
 
 
 def test_a_failed_group_that_is_locked_is_not_emptied_for_another_workload() -> None:

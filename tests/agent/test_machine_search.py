@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from agent.core import lock, machine, recovery
+from agent.core import lock, machine, recovery, road
 from agent.core.model import (
     Assigned,
     Bound,
+    Derated,
     Desired,
     Drain,
     Erred,
     Event,
     Exited,
     Failed,
+    Faulted,
     Freed,
     HeldOut,
     Lapsed,
@@ -46,6 +48,10 @@ from wire.model import Phase, Result
 SETTLE_STEPS_MAX = 20
 """Without further misfortune a group rests after at most this many steps."""
 
+DERATE_STEPS = (0, 1, 2)
+
+DERATED = frozenset({Phase.RUNNING, Phase.PREPARING, Phase.DRAINING, Phase.STOPPING, Phase.FAILED})
+"""Where a lowered power limit may still be on the GPUs: nothing starts under it."""
 LEAVABLE = (Phase.RUNNING, Phase.PREPARING, Phase.DRAINING)
 """Before the point of no return."""
 
@@ -62,6 +68,7 @@ class Budget:
     exits: int
     trips: int
     lapses: int
+    derates: int = 0
     locks: int = 0
 
 
@@ -93,13 +100,17 @@ def _plain(state: State) -> State:
     )
 
 
-def _answers(situation: Situation) -> Iterator[tuple[bool, frozenset[str], Event]]:
-    """How the effect of this phase can end: (by a fault, alive after it, event)."""
+Answered = tuple[bool, frozenset[str], Event]
+"""How an effect ends: whether by a fault, what is alive after it, and the event."""
+
+
+def _answers(situation: Situation) -> Iterator[Answered]:
+    """How the effect of this phase can end."""
     state, alive = situation.state, situation.alive
     ticket = state.ticket
     match machine.effect(state):
         case None | Watch():
-            return
+            yield from _not_derated(state, alive)
         case Stop():
             yield False, frozenset(), Succeeded(ticket)
             yield True, alive, Failed(ticket, "it would not stop")
@@ -125,6 +136,11 @@ def _answers(situation: Situation) -> Iterator[tuple[bool, frozenset[str], Event
             yield True, alive, Failed(ticket, "fault")
 
 
+def _not_derated(state: State, alive: frozenset[str]) -> Iterator[Answered]:
+    if state.phase is Phase.RUNNING and state.derate:
+        yield True, alive, Failed(state.ticket, "the power limit could not be lowered")
+
+
 def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
     """Everything that can happen to a group besides its own effects."""
     b = s.budget
@@ -134,14 +150,8 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
         for desired in _assignable(generation, leases=b.lapses > 0, locks=b.locks > 0):
             yield _moved(s, Assigned(desired), rules, budget=left)
     if b.exits and s.alive:
-        left = replace(b, exits=b.exits - 1)
-        if s.state.phase is Phase.RUNNING:
-            gone = Exited(s.state.ticket, "crashed")
-            yield _moved(s, gone, rules, alive=frozenset(), budget=left)
-        else:
-            yield replace(s, alive=frozenset(), budget=left)
-    if b.trips:
-        yield _moved(s, Tripped("hot"), rules, budget=replace(b, trips=b.trips - 1))
+        yield from _exits(s, rules)
+    yield from _dangers(s, rules)
     if b.lapses:
         event = Renewed() if s.state.lapsed else Lapsed()
         yield _moved(s, event, rules, budget=replace(b, lapses=b.lapses - 1))
@@ -151,6 +161,28 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
         left = replace(b, crashes=b.crashes - 1)
         for alive in {s.alive, *(after for _, after, _ in _answers(s))}:
             yield replace(s, state=recovery.resume(s.state, alive, rules), alive=alive, budget=left)
+
+
+def _dangers(s: Situation, rules: Rules) -> Iterator[Situation]:
+    """What safety demands."""
+    b = s.budget
+    if b.trips:
+        yield _moved(s, Tripped("hot"), rules, budget=replace(b, trips=b.trips - 1))
+    if b.derates:
+        left = replace(b, derates=b.derates - 1)
+        for step in DERATE_STEPS:
+            yield _moved(s, Derated(step, "hot"), rules, budget=left)
+
+
+def _exits(s: Situation, rules: Rules) -> Iterator[Situation]:
+    """What runs ends by itself, or is thrown out by its GPU."""
+    left = replace(s.budget, exits=s.budget.exits - 1)
+    if s.state.phase is Phase.RUNNING:
+        gone = Exited(s.state.ticket, "crashed")
+        yield _moved(s, gone, rules, alive=frozenset(), budget=left)
+        yield _moved(s, Faulted("XID 31"), rules, budget=left)
+    else:
+        yield replace(s, alive=frozenset(), budget=left)
 
 
 def _locks(s: Situation, rules: Rules, left: Budget) -> Iterator[Situation]:
@@ -203,6 +235,8 @@ def _check(before: Situation, after: Situation) -> None:
         raise ViolationError(f"{kept} is stopped although it is locked")
     if after.state.tripped and machine.effect(after.state).__class__ in (Start, Probe, Prepare):
         raise ViolationError("something is started after safety stopped the group")
+    if after.state.derate is not None and after.state.phase not in DERATED:
+        raise ViolationError(f"derated by {after.state.derate} in {after.state.phase}")
 
 
 def _settle(s: Situation, rules: Rules) -> Situation:
@@ -220,7 +254,7 @@ def _settle(s: Situation, rules: Rules) -> Situation:
 def _check_rest(s: Situation, rules: Rules) -> None:
     """Promises that hold once nothing more goes wrong."""
     state = s.state
-    want = machine.wanted(state, rules)
+    want = road.wanted(state, rules)
     if not state.phase.stable:
         raise ViolationError(f"rests in {state.phase}")
     if state.phase is Phase.RUNNING and not (s.alive == {want} == {state.active}):
@@ -277,6 +311,10 @@ CASES = {
         Offline.KEEP,
         Budget(assignments=2, faults=1, crashes=1, exits=1, trips=1, lapses=0),
     ),
+    "derating": (
+        Offline.KEEP,
+        Budget(assignments=2, faults=1, crashes=1, exits=0, trips=1, lapses=0, derates=2),
+    ),
     "leases, keep": (
         Offline.KEEP,
         Budget(assignments=2, faults=1, crashes=1, exits=1, trips=0, lapses=2),
@@ -285,9 +323,13 @@ CASES = {
         Offline.IDLE,
         Budget(assignments=2, faults=1, crashes=0, exits=0, trips=1, lapses=2),
     ),
-    "locks": (
+    "locks and derating": (
         Offline.KEEP,
-        Budget(assignments=2, faults=1, crashes=1, exits=0, trips=0, lapses=0, locks=2),
+        Budget(assignments=2, faults=1, crashes=1, exits=0, trips=0, lapses=0, locks=2, derates=1),
+    ),
+    "locks and all of safety": (
+        Offline.KEEP,
+        Budget(assignments=1, faults=1, crashes=1, exits=1, trips=1, lapses=0, locks=2, derates=1),
     ),
     "locks and leases": (
         Offline.SAFE,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agent.core.model import (
+    Derated,
     Erred,
     Exited,
+    Faulted,
     HeldOut,
     Lapsed,
     Noted,
@@ -20,6 +22,7 @@ from agent.core.model import (
     Tripped,
     Tune,
     Vacate,
+    Watch,
 )
 from tests.agent.scripts import ROAD, Group, running, switching
 from wire.model import Leg, Phase, Result
@@ -255,8 +258,80 @@ def test_what_safety_stopped_is_not_what_worked_before(phase: Phase) -> None:
     assert group.until(Phase.IDLE).state.active is None, "nothing that overheated is revived"
 
 
-def test_where_nothing_runs_nothing_is_stopped() -> None:
-    assert Group().feed(Tripped("hot")) is Phase.IDLE
+def test_where_nothing_runs_there_is_nothing_to_stop_but_nothing_starts() -> None:
+    group = Group()
+    assert group.feed(Tripped("GPU-0 is lost")) is Phase.FAILED
+    assert group.effect() is None
+    assert group.assign("etc") is Phase.STOPPING
+
+
+# Derating and application faults.
+
+
+def test_a_running_group_is_derated_and_goes_on() -> None:
+    group = running("etc")
+    group.now_s = 500.0
+    assert group.feed(Derated(1, "GPU-0 at 91 °C")) is Phase.RUNNING
+    assert group.effect() == Watch(group.state.ticket, "etc", 1)
+    assert (group.state.reason, group.state.since_s) == ("GPU-0 at 91 °C", 0.0)
+    before = group.state
+    group.feed(Derated(1, "GPU-0 at 92 °C"))
+    assert group.state is before, "the same step is no news"
+    group.feed(Derated(0, "cool again"))
+    assert group.effect() == Watch(group.state.ticket, "etc", 0)
+
+
+def test_full_power_that_was_never_taken_need_not_be_given_back() -> None:
+    group = running("etc")
+    before = group.state
+    group.feed(Derated(0, "cool"))
+    assert group.state is before
+    assert group.effect() == Watch(before.ticket, "etc", None)
+
+
+def test_where_the_power_limit_cannot_be_lowered_the_group_is_stopped() -> None:
+    group = running("etc")
+    group.feed(Derated(1, "GPU-0 at 91 °C"))
+    assert group.fails("no permission") is Phase.STOPPING
+    assert group.state.tripped == "GPU-0 at 91 °C, but it could not be set: no permission"
+    group.until(Phase.FAILED)
+
+
+def test_full_power_that_cannot_be_given_back_stops_nothing() -> None:
+    group = running("etc")
+    group.feed(Derated(1, "hot"))
+    group.feed(Derated(0, "cool again"))
+    assert group.fails("no permission") is Phase.RUNNING
+
+
+def test_a_derating_ends_with_the_workload_it_was_for() -> None:
+    group = running("etc")
+    group.feed(Derated(2, "hot"))
+    group.assign("llama")
+    assert group.until(Phase.STOPPING).state.derate == 2
+    assert group.until(Phase.VACATING).state.derate is None
+    assert group.until(Phase.RUNNING).effect() == Watch(group.state.ticket, "llama", None)
+
+
+@pytest.mark.parametrize("phase", ROAD)
+def test_only_what_runs_is_derated_or_restarted(phase: Phase) -> None:
+    group = switching(phase)
+    before = group.state
+    group.feed(Derated(1, "hot"))
+    group.feed(Faulted("XID 31"))
+    assert group.state is before
+
+
+def test_a_workload_that_its_gpu_threw_out_is_restarted_while_its_budget_lasts() -> None:
+    group = running("etc")
+    for restart in (1, 2):
+        assert group.feed(Faulted("GPU-0: XID 31")) is Phase.STOPPING
+        assert group.state.restarts == restart
+        assert group.until(Phase.RUNNING).state.active == "etc"
+    assert group.feed(Faulted("GPU-0: XID 31")) is Phase.STOPPING
+    group.until(Phase.IDLE)
+    assert group.state.rejected[0].workload == "etc"
+    assert "XID 31" in group.state.rejected[0].reason
 
 
 # Leases.

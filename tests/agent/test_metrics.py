@@ -18,6 +18,7 @@ from agent.metrics import (
     OutcomeCount,
     PhaseTime,
     PinCount,
+    SafetyCount,
 )
 from agent.metrics.families import FAMILIES
 from agent.metrics.family import Family, Type
@@ -68,6 +69,7 @@ WHOLE_GPU = GpuReading(
     xid_last=79,
     xid_count=2,
     recovery_action="gpu_reset",
+    xids=((31, 1), (79, 1)),
     processes=(GpuProcess(4711, 5_000_000_000, "miner"),),
 )
 LOST_GPU = GpuReading(uuid="GPU-b", name="Card", error="the driver has lost this GPU")
@@ -97,7 +99,7 @@ SNAPSHOT = AgentSnapshot(
     collector_restarts=1,
     collectors_abandoned=0,
     groups=(
-        GroupStatus("g0", Phase.RUNNING, Leg.FORWARD, "kaspa", "kaspa", 7, 4000.0),
+        GroupStatus("g0", Phase.RUNNING, Leg.FORWARD, "kaspa", "kaspa", 7, 4000.0, derate=2),
         GroupStatus(
             "g1",
             Phase.PROBING,
@@ -113,6 +115,7 @@ SNAPSHOT = AgentSnapshot(
     ),
     outcomes=(OutcomeCount("g0", Result.DONE, 4), OutcomeCount("g1", Result.ROLLED_BACK, 1)),
     pins=(PinCount("g0", wallets=1, failures=2),),
+    safety=(SafetyCount("g0", "derate", 2), SafetyCount("g0", "stop", 1)),
     phase_times=(PhaseTime("g0", Phase.STOPPING, visits=4, seconds=10.5),),
     learned=(
         Measured(group="g0", workload=None, profile="", gpu_busy_w=Figure(14.5, 0.5, 40)),

@@ -51,6 +51,7 @@ def test_everything_a_driver_gives_is_read_in_base_units(driver: FakeDriver) -> 
             remap_failed=False,
             xid_last=None,
             xid_count=0,
+            xids=(),
             recovery_action="node_reboot",
             processes=(GpuProcess(os.getpid(), 700_000_000, procfs.name(os.getpid())),),
         ),

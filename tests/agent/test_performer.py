@@ -13,10 +13,7 @@ from agent.core.model import (
     Drain,
     Effect,
     Event,
-    Exited,
     Failed,
-    HeldOut,
-    Noted,
     Prepare,
     Probe,
     Start,
@@ -24,18 +21,18 @@ from agent.core.model import (
     Succeeded,
     Tune,
     Vacate,
-    Watch,
 )
 from agent.core.workload import Workload
 from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
-from agent.performer import BACKOFF_MAX_S, HELD_OUT_S, Performer
-from agent.ports import DriverError, Occupancy, Readiness, TuneError
-from tests.agent.groups import DEADLINES, GPU, group, performer, until, workload
+from agent.performer import BACKOFF_MAX_S, Performer
+from agent.ports import Occupancy, Readiness, TuneError
+from tests.agent.groups import DEADLINES, GPU, group, performer, workload
 from tests.sim.clock import run
 
 EMPTY = Occupancy((), 0)
 HELD = Occupancy((77,), 8 * 1024**3)
 LEFTOVER = Occupancy((), 8 * 1024**3)
+PHANTOM = Occupancy((), 0, utilization_max_ratio=1.0)
 
 
 class Looks:
@@ -62,19 +59,20 @@ class Moody(ScriptedDriver):
         return Readiness(ready, "as told")
 
 
-class Stubborn(ScriptedDriver):
-    """A server that will not take work again."""
+class Endless(ScriptedDriver):
+    """Never says that anything has ended."""
 
-    async def undrain(self, workload: Workload) -> None:
-        raise DriverError("/resume answers with status 500")
+    async def stop(self, workload: Workload, grace_s: float) -> None:
+        await asyncio.Future()
 
 
 class Tuner:
     """A card that takes profiles, or does not."""
 
-    def __init__(self, refusal: str = "") -> None:
+    def __init__(self, refusal: str = "", *, hangs: bool = False) -> None:
         self.done: list[str] = []
         self.refusal = refusal
+        self.hangs = hangs
 
     async def apply(self, gpus: tuple[str, ...], profile: str) -> None:
         await self._take(profile)
@@ -86,6 +84,8 @@ class Tuner:
         await self._take(f"{profile} -{step}")
 
     async def _take(self, profile: str) -> None:
+        if self.hangs:
+            await asyncio.Future()
         if self.refusal:
             raise TuneError(self.refusal)
         self.done.append(profile)
@@ -200,8 +200,24 @@ def test_one_that_does_not_die_does_not_save_the_others() -> None:
         return event, world.alive_on(GPU)
 
     event, left = run(scenario())
-    assert event == Failed(4, "g0.etc: still running after KILL")
+    assert isinstance(event, Failed)
+    assert event.reason.startswith("g0.etc: still running after KILL; it may still hold GPU-0;")
     assert left == ("g0.etc",)
+
+
+def test_each_is_given_up_after_its_own_time() -> None:
+    offer = replace(workload("vast"), deadlines=replace(DEADLINES, stop_s=120.0))
+
+    async def scenario() -> Performed:
+        world = ScriptedWorld()
+        world.launch(workload("etc"))
+        hands = performer(group(workload("etc"), offer), world, driver=Endless(world))
+        return await perform(hands, Stop(4))
+
+    event, took_s = run(scenario())
+    assert isinstance(event, Failed)
+    assert event.reason.startswith(f"etc: not done within {DEADLINES.stop_s:g} s; ")
+    assert took_s == pytest.approx(DEADLINES.stop_s)
 
 
 def test_nothing_to_stop_is_stopped() -> None:
@@ -233,9 +249,12 @@ def test_gpus_are_empty_after_empty_looks_in_a_row(
 @pytest.mark.parametrize(
     ("look", "reason"),
     [
-        (None, "they could not be seen"),
-        (HELD, "processes 77 hold them"),
-        (LEFTOVER, "8192 MiB are still held, by no process"),
+        (None, "GPU-0 could not be seen"),
+        (HELD, "GPU-0: processes 77 hold them"),
+        (LEFTOVER, "GPU-0: 8192 MiB are still held, by no process"),
+        (PHANTOM, "GPU-0: 100% busy, with no process"),
+        (replace(HELD, said="GPU-0: process 77 hangs"), "GPU-0: process 77 hangs"),
+        (replace(EMPTY, unseen="it is lost"), "GPU-0 could not be seen: it is lost"),
     ],
 )
 def test_gpus_that_are_not_seen_empty_are_not_empty(look: Occupancy | None, reason: str) -> None:
@@ -292,15 +311,21 @@ def test_a_restart_waits_ever_longer_up_to_a_limit(
     assert least_s <= took_s - at_once_s <= most_s <= BACKOFF_MAX_S
 
 
+def test_a_tuner_that_hangs_is_no_excuse_for_a_long_quarantine() -> None:
+    event, took_s = performed(Vacate(4, 0), ETC, tuner=Tuner(hangs=True))
+    assert event == Failed(4, f"after {DEADLINES.vacate_s:g} s GPU-0 could not be made neutral")
+    assert took_s == pytest.approx(DEADLINES.vacate_s)
+
+
 # Start.
 
 
 @pytest.mark.parametrize(
     ("look", "reason"),
     [
-        (None, "they could not be seen"),
-        (HELD, "processes 77 hold them"),
-        (LEFTOVER, "8192 MiB are still held, by no process"),
+        (None, "GPU-0 could not be seen"),
+        (HELD, "GPU-0: processes 77 hold them"),
+        (LEFTOVER, "GPU-0: 8192 MiB are still held, by no process"),
     ],
 )
 def test_nothing_starts_on_gpus_that_are_not_empty_any_more(
@@ -365,51 +390,6 @@ def test_no_proving_time_needs_one_look() -> None:
 
 
 # Watch.
-
-
-def watched(driver: type[ScriptedDriver] = ScriptedDriver) -> list[Event]:
-    """What is told of a workload that runs long enough, and then crashes."""
-
-    async def scenario() -> list[Event]:
-        world, said = ScriptedWorld(), list[Event]()
-        world.launch(ETC)
-        hands = performer(group(ETC), world, driver=driver(world))
-        watch = asyncio.create_task(hands.perform(Watch(9, "etc"), said.append))
-        await asyncio.sleep(HELD_OUT_S + 1.0)
-        world.crash(ETC.key)
-        await watch
-        return said
-
-    return run(scenario())
-
-
-def test_a_watch_tells_who_held_out_and_who_exited() -> None:
-    assert watched() == [HeldOut(9), Exited(9, "crashed")]
-
-
-def test_a_server_that_will_not_take_work_again_is_watched_all_the_same() -> None:
-    said = watched(Stubborn)
-    assert [event for event in said if not isinstance(event, Noted)] == [
-        HeldOut(9), Exited(9, "crashed"),
-    ]  # fmt: skip
-    assert said[0] == Noted(
-        9, "etc runs but gets no requests, tried again: /resume answers with status 500"
-    )
-
-
-def test_a_watch_that_is_over_says_nothing_more() -> None:
-    async def scenario() -> list[Event]:
-        world, said = ScriptedWorld(), list[Event]()
-        world.launch(ETC)
-        hands = performer(group(ETC), world)
-        watch = asyncio.create_task(hands.perform(Watch(9, "etc"), said.append))
-        await asyncio.sleep(1.0)
-        watch.cancel()
-        await until(watch.done)
-        await asyncio.sleep(2 * HELD_OUT_S)
-        return said
-
-    assert run(scenario()) == []
 
 
 def test_what_is_alive_is_found_whoever_started_it() -> None:

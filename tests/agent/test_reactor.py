@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 from agent.core.model import (
     Acknowledged,
-    Assigned,
-    Desired,
+    Derated,
     Event,
+    Faulted,
     Lapsed,
     Offline,
     Rules,
-    State,
-    Tripped,
 )
 from agent.core.workload import Workload
 from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
-from agent.journal import MemoryJournal
-from agent.reactor import JOURNAL_RETRY_S, QUEUE_MAX, Reactor
-from tests.agent.groups import GPU, group, performer, until, working, workload
+from agent.reactor import JOURNAL_RETRY_S, QUEUE_MAX
+from tests.agent.groups import GPU, group, performer, until, workload
+from tests.agent.reactors import FULL, RULES, Bench
 from tests.agent.scripts import running, switching
 from tests.sim.clock import run
-from wire.model import Outcome, Phase, Result
-
-RULES = Rules(allowed=frozenset({"etc", "llama"}))
-FULL = "No space left on device"
-
-
-class CountingJournal(MemoryJournal):
-    """Counts how often it is asked to write."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attempts = 0
-        self.refused_after: Phase | None = None
-        """The disk is full as soon as this phase is written."""
-
-    def append(self, state: State) -> None:
-        self.attempts += 1
-        super().append(state)
-        if state.phase is self.refused_after:
-            self.refusal = FULL
+from wire.model import Phase, Result
 
 
 class Buggy(ScriptedDriver):
@@ -67,61 +44,6 @@ class Buggy(ScriptedDriver):
     def _crash(self, verb: str) -> None:
         if verb in self.broken:
             raise TypeError(f"a bug in {verb}")
-
-
-class Bench:
-    """One reactor over a scripted world."""
-
-    def __init__(
-        self,
-        *workloads: Workload,
-        rules: Rules = RULES,
-        driver: type[ScriptedDriver] = ScriptedDriver,
-        world: ScriptedWorld | None = None,
-        journal: CountingJournal | None = None,
-    ) -> None:
-        self.world = world or ScriptedWorld()
-        self.driver = driver(self.world)
-        self.journal = journal or CountingJournal()
-        self.ended: list[tuple[str, Outcome]] = []
-        self.changes = 0
-        listed = workloads or (workload("etc"), workload("llama"))
-        self.reactor = Reactor(
-            "g0",
-            rules,
-            self.journal,
-            performer(group(*listed), self.world, driver=self.driver),
-            clock=lambda: asyncio.get_running_loop().time(),
-            changed=self._changed,
-        )
-        self.reactor.on_outcome = lambda group, outcome: self.ended.append((group, outcome))
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator[Bench]:
-        async with working(asyncio.create_task(self.reactor.run())):
-            await asyncio.sleep(0.1)
-            yield self
-
-    @property
-    def phase(self) -> Phase:
-        return self.reactor.state.phase
-
-    def assign(self, workload: str | None, generation: int = 1) -> None:
-        self.reactor.post(Assigned(Desired(generation=generation, workload=workload)))
-
-    async def reach(self, phase: Phase) -> None:
-        await until(lambda: self.phase is phase)
-
-    def alive(self) -> tuple[str, ...]:
-        return self.world.alive_on(GPU)
-
-    async def pids(self) -> tuple[int, ...]:
-        look = await self.world.occupancy((GPU,))
-        assert look is not None
-        return look.pids
-
-    def _changed(self) -> None:
-        self.changes += 1
 
 
 def test_an_assignment_is_carried_out_and_its_end_is_told_once() -> None:
@@ -255,7 +177,7 @@ def test_an_exit_that_the_journal_refuses_is_told_again() -> None:
     run(scenario())
 
 
-def test_leases_and_trips_that_the_journal_refuses_are_left_to_their_sources() -> None:
+def test_a_lease_that_the_journal_refuses_is_left_to_its_source() -> None:
     async def scenario() -> None:
         bench = Bench()
         bench.journal.states.append(switching(Phase.VACATING).state)
@@ -263,11 +185,10 @@ def test_leases_and_trips_that_the_journal_refuses_are_left_to_their_sources() -
             bench.world.hide(GPU)
             bench.journal.refusal = FULL
             bench.reactor.post(Lapsed())
-            bench.reactor.post(Tripped("GPU at 97 °C"))
             await asyncio.sleep(1.0)
             bench.journal.refusal = None
             await asyncio.sleep(2 * JOURNAL_RETRY_S)
-            assert (bench.reactor.state.lapsed, bench.reactor.state.tripped) == (False, "")
+            assert not bench.reactor.state.lapsed
 
     run(scenario())
 
@@ -283,41 +204,6 @@ def test_an_agent_that_cannot_write_at_all_touches_nothing() -> None:
             assert bench.alive() == ()
             bench.journal.refusal = None
             await bench.reach(Phase.RUNNING)
-
-    run(scenario())
-
-
-def test_safety_stops_a_group_even_when_the_disk_is_full() -> None:
-    async def scenario() -> None:
-        bench = Bench()
-        async with bench.run():
-            bench.assign("etc")
-            await bench.reach(Phase.RUNNING)
-            bench.journal.refusal = FULL
-            bench.reactor.post(Tripped("GPU at 97 °C"))
-            await until(lambda: not bench.alive())
-            assert bench.phase is Phase.STOPPING, "further than stopping needs the journal"
-            bench.journal.refusal = None
-            await bench.reach(Phase.FAILED)
-
-    run(scenario())
-
-
-def test_a_safety_stop_on_a_full_disk_is_not_forgotten_by_a_restart() -> None:
-    async def scenario() -> None:
-        first = Bench(workload("etc", ignores_term=True))
-        async with first.run():
-            first.assign("etc")
-            await first.reach(Phase.RUNNING)
-            first.journal.refusal = FULL
-            first.reactor.post(Tripped("GPU at 97 °C"))
-            await first.reach(Phase.STOPPING)
-        assert first.alive() == ("g0.etc",), "the agent ended before the workload did"
-        first.journal.refusal = None
-        second = Bench(world=first.world, journal=first.journal)
-        async with second.run():
-            await until(lambda: second.phase.stable)
-            assert (second.phase, second.alive()) == (Phase.IDLE, ())
 
     run(scenario())
 
@@ -433,7 +319,7 @@ def test_events_that_change_nothing_are_not_written() -> None:
         bench = Bench()
         async with bench.run():
             before = bench.journal.attempts
-            nothing: tuple[Event, ...] = (Acknowledged(5), Tripped("hot"))
+            nothing: tuple[Event, ...] = (Acknowledged(5), Derated(1, "hot"), Faulted("XID 31"))
             for event in nothing:
                 bench.reactor.post(event)
             await asyncio.sleep(1.0)

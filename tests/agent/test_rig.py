@@ -57,6 +57,34 @@ def test_heat_where_nothing_runs_is_no_quarantine() -> None:
     run(scenario())
 
 
+def test_a_lost_gpu_is_given_up_where_nothing_runs_too_and_no_order_gets_past_it() -> None:
+    async def scenario() -> None:
+        async with RigBench().run() as bench:
+            bench.eyes.error = "it is lost; power-cycle the rig"
+            await until(lambda: bench.group.phase is Phase.FAILED)
+            assert bench.group.reason == "GPU-0: it is lost; power-cycle the rig"
+            await bench.order("etc", 1)
+            await until(lambda: bench.bodies(messages.Outcomes))
+            (ended,) = bench.bodies(messages.Outcomes)[0].outcomes
+            assert ended.result is Result.QUARANTINED
+            assert "etc" not in {state.active for state in bench.journal.states}
+
+    run(scenario())
+
+
+def test_a_demand_that_a_full_disk_refuses_does_not_keep_the_rig_busy() -> None:
+    async def scenario() -> None:
+        async with RigBench().run() as bench:
+            bench.journal.refusal = "No space left on device"
+            bench.eyes.error = "it is lost"
+            await asyncio.sleep(60.0)
+            assert bench.rig.reactors["g0"].handled < 200
+            bench.journal.refusal = None
+            await until(lambda: bench.group.phase is Phase.FAILED)
+
+    run(scenario())
+
+
 def test_what_a_workload_says_of_itself_is_read_while_it_is_active() -> None:
     async def scenario() -> None:
         etc = workload("etc", hashrate_hps=61e6)

@@ -80,8 +80,9 @@ def test_a_lost_gpu_stays_lost_and_the_other_goes_on(driver: FakeDriver) -> None
             sample = await sampled(telemetry, lambda sample: sample.gpus[0].temperature_c == 71.0)
             assert sample.gpus[0].error is None
             assert sample.gpus[1].error is not None
-            assert await telemetry.occupancy(PAIR) is None
-            assert await telemetry.occupancy(PAIR[:1]) == Occupancy((), 1_000_000_000)
+            both, sound = await telemetry.occupancy(PAIR), await telemetry.occupancy(PAIR[:1])
+            assert both.unseen.startswith("GPU-fake-01: the driver has lost this GPU")
+            assert (sound.unseen, sound.memory_used_max_bytes) == ("", 1_000_000_000)
 
     asyncio.run(scenario())
 
@@ -137,7 +138,8 @@ def test_a_hung_call_is_told_the_collector_killed_and_replaced(driver: FakeDrive
     clock = RigClock()
 
     async def scenario() -> None:
-        async with looking(limits=Limits(call_s=3.0, answer_s=0.2), clock=clock) as telemetry:
+        limits = Limits(call_s=3.0, answer_s=0.2)
+        async with looking(gpus=PAIR, limits=limits, clock=clock) as telemetry:
             await sampled(telemetry, fresh)
             (hung,) = collector_pids()
             driver.does("hang nvmlDeviceGetClockInfo 1 1")
@@ -147,11 +149,41 @@ def test_a_hung_call_is_told_the_collector_killed_and_replaced(driver: FakeDrive
             assert sample.gpus == ()
             assert sample.host is not None
             assert "nvmlDeviceGetClockInfo of GPU-fake-01" in sample.reason
-            assert await telemetry.occupancy(PAIR[:1]) is None
-            driver.does()
-            await sampled(telemetry, fresh)
+            blind = await telemetry.occupancy(PAIR[:1])
+            assert "nvmlDeviceGetClockInfo of GPU-fake-01" in blind.unseen
+            sample = await sampled(telemetry, fresh)
+            assert sample.gpus[0].error is None, "one stuck GPU does not hide the others"
+            assert sample.gpus[1].error is not None
+            assert "is not asked any more for 300 s" in sample.gpus[1].error
+            assert (await telemetry.occupancy(PAIR[:1])).unseen == ""
             assert telemetry.health().restarts == 1
             assert hung not in collector_pids()
+
+    asyncio.run(scenario())
+
+
+def test_a_gpu_whose_call_hung_is_asked_again_after_a_while(driver: FakeDriver) -> None:
+    async def scenario() -> None:
+        limits = Limits(call_s=1.5, avoid_s=1.0)
+        async with looking(gpus=PAIR, limits=limits) as telemetry:
+            await sampled(telemetry, fresh)
+            driver.does("hang nvmlDeviceGetClockInfo 1 1")
+            hung = await sampled(telemetry, lambda s: s.ok and s.gpus[-1].error is not None)
+            assert {gpu.uuid for gpu in hung.gpus} == set(PAIR)
+            driver.does()
+            await sampled(telemetry, lambda s: s.ok and all(gpu.error is None for gpu in s.gpus))
+            assert telemetry.health().restarts == 1, "by the same collector"
+
+    asyncio.run(scenario())
+
+
+def test_a_gpu_that_cannot_even_be_named_does_not_hide_the_others(driver: FakeDriver) -> None:
+    async def scenario() -> None:
+        driver.does("hang nvmlDeviceGetUUID 1 1")
+        async with looking(gpus=PAIR, limits=IMPATIENT) as telemetry:
+            sample = await sampled(telemetry, fresh)
+            assert sample.gpus[0].error is None
+            assert "It cannot open GPU number 1: the driver call" in (sample.gpus[1].error or "")
 
     asyncio.run(scenario())
 
@@ -192,10 +224,12 @@ def test_occupancy_is_looked_up_after_the_call_began(driver: FakeDriver) -> None
         async with looking(lazy) as telemetry:
             await sampled(telemetry, fresh)
             driver.does("compute 4000000 0 5", "compute 4000001 1 5", "set memory_used 1 7")
-            assert await telemetry.occupancy(PAIR) == Occupancy((4000000, 4000001), 1_000_000_000)
+            held = await telemetry.occupancy(PAIR)
+            assert (held.pids, held.memory_used_max_bytes) == ((4000000, 4000001), 1_000_000_000)
             driver.does("set memory_used 1 7")
-            assert await telemetry.occupancy(PAIR[1:]) == Occupancy((), 7)
-            assert await telemetry.occupancy(("GPU-unknown",)) is None
+            free = await telemetry.occupancy(PAIR[1:])
+            assert (free.pids, free.memory_used_max_bytes) == ((), 7)
+            assert "does not show this GPU" in (await telemetry.occupancy(("GPU-unknown",))).unseen
 
     asyncio.run(scenario())
 
@@ -212,11 +246,11 @@ def test_occupancy_is_looked_up_after_the_call_began(driver: FakeDriver) -> None
 def test_a_gpu_that_does_not_tell_is_never_called_empty(driver: FakeDriver, line: str) -> None:
     driver.does(line)
 
-    async def scenario() -> Occupancy | None:
+    async def scenario() -> Occupancy:
         async with looking() as telemetry:
             return await telemetry.occupancy(PAIR)
 
-    assert asyncio.run(scenario()) is None
+    assert asyncio.run(scenario()).unseen.startswith("GPU-fake-00: ")
 
 
 def test_an_old_look_does_not_count(driver: FakeDriver) -> None:

@@ -17,7 +17,6 @@ from agent.gpu import simulated
 from agent.gpu.simulated import Claim
 from agent.gpu.simulated_source import IDLE_MEMORY_BYTES, IDLE_W, NAME, SimulatedSource
 from agent.host import Host
-from agent.ports import Occupancy
 from agent.settings import GpuSettings
 from tests.agent.looking import RigClock, fresh, looking, sampled
 
@@ -64,11 +63,16 @@ def test_what_runs_on_simulated_gpus_is_seen_and_gone_when_killed(tmp_path: Path
             assert "simulated" in NAME
             with workload(tmp_path, "mine", *GPUS) as pid:
                 held = await telemetry.occupancy(GPUS)
-                assert held == Occupancy((pid,), IDLE_MEMORY_BYTES + 8_000_000_000)
+                assert (held.pids, held.unseen) == ((pid,), "")
+                assert held.memory_used_max_bytes == IDLE_MEMORY_BYTES + 8_000_000_000
+                assert held.said.startswith(f"{GPUS[0]}: process {pid} (mine) holds it")
                 sample = await sampled(telemetry, lambda sample: sample.gpus[1].power_w != IDLE_W)
                 assert sample.gpus[1].power_w == IDLE_W + 200.0
-            assert await telemetry.occupancy(GPUS) == Occupancy((), IDLE_MEMORY_BYTES)
-            assert await telemetry.occupancy(("GPU-unknown",)) is None
+            empty = await telemetry.occupancy(GPUS)
+            assert (empty.pids, empty.memory_used_max_bytes) == ((), IDLE_MEMORY_BYTES)
+            assert empty.utilization_max_ratio == 0.0
+            unknown = await telemetry.occupancy(("GPU-unknown",))
+            assert unknown.unseen == "GPU-unknown: no such simulated GPU"
 
     asyncio.run(scenario())
 

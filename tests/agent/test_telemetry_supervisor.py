@@ -10,11 +10,12 @@ import pytest
 
 from agent.gpu import pipe
 from agent.gpu.child import Limits, Spawn
+from agent.gpu.pipe import Avoided
 from tests.agent.looking import PATIENCE_S, looking, until
 
 
 def spawn_python(program: str) -> Spawn:
-    async def spawn() -> asyncio.subprocess.Process:
+    async def spawn(_: tuple[Avoided, ...]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
@@ -47,7 +48,7 @@ def test_a_useless_collector_is_replaced_and_its_fault_named(program: str, reaso
 
 
 def test_a_collector_that_cannot_be_started_is_told() -> None:
-    async def spawn() -> asyncio.subprocess.Process:
+    async def spawn(_: tuple[Avoided, ...]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec("/nonexistent/python")
 
     async def scenario() -> None:
@@ -79,7 +80,7 @@ class Undying:
 def test_collectors_that_cannot_be_killed_are_bounded_and_told() -> None:
     started: list[Undying] = []
 
-    async def spawn() -> asyncio.subprocess.Process:
+    async def spawn(_: tuple[Avoided, ...]) -> asyncio.subprocess.Process:
         started.append(Undying(pid=100 + len(started)))
         return cast("asyncio.subprocess.Process", started[-1])
 

@@ -11,9 +11,10 @@ TEST_LINES_MAX = 450
 
 FOLDERS = ("agent", "benchmarks", "controller", "tests", "wire")
 
-ALLOWED_LINES = {
-    "agent/core/machine.py": 490,  # One table: every phase and event of a switch in one place.
+ALLOWED_LINES: dict[str, int] = {
+    "agent/core/model.py": 320,  # All that one machine knows, hears and does: read together.
 }
+"""Modules that have a good reason, and how far they may go."""
 
 
 def test_no_module_is_too_long() -> None:

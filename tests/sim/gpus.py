@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from agent.core.model import State
 from agent.core.workload import Workload
 from agent.drivers.script import Script
 from agent.drivers.scripted import ScriptedWorld
@@ -22,7 +23,11 @@ LOOKS_MAX = 8
 """Looks at a GPU that are remembered; few are needed."""
 
 NEUTRAL = "neutral"
-COOL_C, HOT_C = 60.0, 99.0
+COOL_C, HOT_C, GLOWING_C = 60.0, 93.0, 99.0
+"""Nothing, past the first limit, past the last."""
+
+STEP_C = 4.0
+"""So much cooler a hot GPU gets by each step of derating, if that helps at all."""
 
 
 class Life(Protocol):
@@ -38,11 +43,16 @@ class Life(Protocol):
 class SimTuner:
     """Settings of all GPUs of one machine. They outlive an agent, not a reboot."""
 
-    def __init__(self, life: Life, witness: Witness) -> None:
+    def __init__(
+        self, life: Life, witness: Witness, durable: Callable[[str], State | None]
+    ) -> None:
+        """`durable`: what the journal says of the group that a GPU belongs to."""
         self.refusal = ""
+        self._durable = durable
         self.stuck = False
         """No call that begins now will ever end."""
         self._shown: dict[str, str] = {}
+        self._steps: dict[str, int] = {}
         self._life = life
         self._witness = witness
 
@@ -50,9 +60,14 @@ class SimTuner:
         """The profile that a GPU works under."""
         return self._shown.get(gpu, NEUTRAL)
 
+    def steps(self, gpu: str) -> int:
+        """Steps by which a GPU's power limit is lowered."""
+        return self._steps.get(gpu, 0)
+
     def reset(self) -> None:
         """Power cycle."""
         self._shown.clear()
+        self._steps.clear()
 
     async def apply(self, gpus: tuple[str, ...], profile: str) -> None:
         """See `agent.ports.Tuner`."""
@@ -60,6 +75,7 @@ class SimTuner:
         for gpu in gpus:
             self._witness(checks.neutral_before_tuning(gpu, self.shown(gpu), profile, NEUTRAL))
             self._shown[gpu] = profile
+            self._steps.pop(gpu, None)
         await self._survived()
 
     async def neutral(self, gpus: tuple[str, ...]) -> None:
@@ -67,11 +83,17 @@ class SimTuner:
         await self._try()
         for gpu in gpus:
             self._shown[gpu] = NEUTRAL
+            self._steps.pop(gpu, None)
         await self._survived()
 
     async def derate(self, gpus: tuple[str, ...], profile: str, step: int) -> None:
         """See `agent.ports.Tuner`."""
         await self._try()
+        for gpu in gpus:
+            self._witness(
+                checks.derated_rightly(gpu, self.shown(gpu), profile, step, self._durable(gpu))
+            )
+            self._steps[gpu] = step
         await self._survived()
 
     async def _try(self) -> None:
@@ -99,7 +121,9 @@ class CheckedWorld(ScriptedWorld):
             held = sum(life.script.memory_bytes for life in self._residue if gpu in life.gpus)
             self._witness(
                 checks.empty_before_start(gpu, self.alive_on(gpu), held, FLOOR_BYTES)
-                or checks.tuned_before_start(gpu, self._tuner.shown(gpu), workload.profile)
+                or checks.tuned_before_start(
+                    gpu, self._tuner.shown(gpu), workload.profile, self._tuner.steps(gpu)
+                )
             )
         super().launch(workload)
         for gpu in workload.gpus:
@@ -124,22 +148,40 @@ class Eyes:
     """The rig's sampler and GPU probe: what a simulated machine shows of itself."""
 
     def __init__(
-        self, world: ScriptedWorld, gpus: tuple[str, ...], now: Callable[[], float]
+        self,
+        world: ScriptedWorld,
+        tuner: SimTuner,
+        gpus: tuple[str, ...],
+        now: Callable[[], float],
     ) -> None:
         self.hot_since_s: float | None = None
-        """Since when the first GPU is too hot."""
+        """Since when the first GPU is too hot, or would be if it were not derated."""
+        self.glows = False
+        """It is so hot that no derating may be tried."""
+        self.step_c = STEP_C
+        """How much a step of derating helps."""
         self.stuck = False
         """No look that begins now will ever end."""
         self._world = world
-        self._cool = tuple(model.GpuReading(uuid, temperature_c=COOL_C) for uuid in gpus)
-        self._hot = (model.GpuReading(gpus[0], temperature_c=HOT_C), *self._cool[1:])
+        self._tuner = tuner
+        self._gpus = gpus
         self._now = now
         self._empty_s: dict[str, deque[float]] = {gpu: deque(maxlen=LOOKS_MAX) for gpu in gpus}
 
     def latest(self) -> model.Sample:
         """See `agent.ports.Sampler`."""
-        gpus = self._cool if self.hot_since_s is None else self._hot
+        gpus = tuple(
+            model.GpuReading(uuid, temperature_c=self.first_c if uuid == self._gpus[0] else COOL_C)
+            for uuid in self._gpus
+        )
         return model.Sample(at_s=self._now(), ok=True, gpus=gpus)
+
+    @property
+    def first_c(self) -> float:
+        """How hot the first GPU is."""
+        if self.hot_since_s is None:
+            return COOL_C
+        return GLOWING_C if self.glows else HOT_C - self.step_c * self._tuner.steps(self._gpus[0])
 
     async def occupancy(self, gpus: tuple[str, ...]) -> Occupancy | None:
         """See `agent.ports.GpuProbe`."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 
+from agent.core.model import State
 from agent.settings import Settings
 from tests.sim.disk import SimDisk
 from tests.sim.gpus import CheckedWorld, Eyes, Life, SimTuner
@@ -18,13 +20,20 @@ class Hardware:
     """What outlives an agent."""
 
     def __init__(
-        self, settings: Settings, rng: random.Random, life: Life, witness: Witness
+        self,
+        settings: Settings,
+        rng: random.Random,
+        life: Life,
+        witness: Witness,
+        durable: Callable[[str], State | None],
     ) -> None:
+        """`durable`: what a group's journal says."""
         self.disk = SimDisk()
-        self.tuner = SimTuner(life, witness)
+        owners = {gpu: group.name for group in settings.groups for gpu in group.gpus}
+        self.tuner = SimTuner(life, witness, lambda gpu: durable(owners[gpu]))
         self.world = CheckedWorld(self.tuner, witness)
         gpus = tuple(gpu for group in settings.groups for gpu in group.gpus)
-        self.eyes = Eyes(self.world, gpus, now_s)
+        self.eyes = Eyes(self.world, self.tuner, gpus, now_s)
         self.writable_s = float("-inf")
         """Since when the disk has room."""
         self._gpus = {group.name: group.gpus[0] for group in settings.groups}

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from agent.core.route import Hook, Route
 from agent.core.workload import Deadlines, Readiness, Workload
-from agent.settings import GpuSettings, GroupSettings, LinkSettings, SafetySettings, Settings
+from agent.settings import (
+    GpuSettings,
+    GroupSettings,
+    LadderSettings,
+    LinkSettings,
+    SafetySettings,
+    Settings,
+)
 from tests.sim.faults import Schedule
 from tests.sim.journals import HOLD_S, VACANT_SAMPLES
 from wire.model import Kind
@@ -25,6 +32,11 @@ LOOK_INTERVAL_S = 2.0
 HOT_SAMPLES = 3
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
+LADDER = LadderSettings(derate_steps_max=1, derate_wait_s=1.0, restore_s=3.0)
+TUNE_S = 3.0
+RUNG_S = LADDER.derate_wait_s + LOOK_INTERVAL_S
+DERATED_S = COOLED_S + TUNE_S + (LADDER.derate_steps_max + 1) * RUNG_S
+"""The same where derating is tried first."""
 
 ROUTES = {
     "chat": Route(close=Hook(remove="/up"), open=Hook(create="/up"), timeout_s=1, settle_s=0.1)
@@ -34,7 +46,9 @@ ROUTES = {
 UNROUTED_OF_5 = 2
 """Of every five seeds the one without a load balancer: its misfortune stays as it was."""
 
-DEADLINES = Deadlines(prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=3, start_s=3, probe_s=9)
+DEADLINES = Deadlines(
+    prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=TUNE_S, start_s=3, probe_s=9
+)
 
 
 def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
@@ -46,7 +60,7 @@ def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
         link=LinkSettings(),
         groups=tuple(_group(name, number, schedule) for number in range(schedule.groups)),
         gpu=GpuSettings(fast_interval_s=LOOK_INTERVAL_S, vacant_samples=VACANT_SAMPLES),
-        safety=SafetySettings(samples=HOT_SAMPLES),
+        safety=SafetySettings(samples=HOT_SAMPLES, mining=LADDER, inference=LADDER),
         report_interval_s=REPORT_INTERVAL_S,
         telemetry_interval_s=30.0,
         lock_interval_s=LOCK_INTERVAL_S,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tests.sim.attacks import ATTACKS, Attacker
 from tests.sim.faults import CONTROLLER, LATER_ODDS, ODDS, Fault, Mishap
+from tests.sim.gpus import STEP_C
 from tests.sim.hardware import now_s
 from tests.sim.headquarters import SimController
 from tests.sim.rigs import SimMachine
@@ -42,6 +43,8 @@ def arrange(
 
 def _hot(rig: SimMachine, mishap: Mishap, on: bool) -> None:
     rig.hardware.eyes.hot_since_s = now_s() if on else None
+    rig.hardware.eyes.glows = mishap.amount % 2 == 0
+    rig.hardware.eyes.step_c = 0.0 if mishap.amount % 4 == 1 else STEP_C
     if mishap.amount % 3 == 0:
         # Trouble seldom comes alone: nothing can be written meanwhile, and then the agent dies.
         if not on:

@@ -18,7 +18,13 @@ from tests.sim.hardware import Hardware, now_s
 from tests.sim.headquarters import LEASE_S
 from tests.sim.journals import SimJournal
 from tests.sim.ledger import SimStore
-from tests.sim.machine_settings import BOOT_GRACE_S, COOLED_S, REPORT_INTERVAL_S, settings
+from tests.sim.machine_settings import (
+    BOOT_GRACE_S,
+    COOLED_S,
+    DERATED_S,
+    REPORT_INTERVAL_S,
+    settings,
+)
 from tests.sim.network import CheckedLink, Letter, SimNetwork
 from tests.sim.routes import SimBalancer, SimRouter
 from tests.sim.trace import Trace
@@ -60,7 +66,7 @@ class SimMachine:
         self.name = name
         self.settings = settings(name, schedule, order_key)
         self._rng = random.Random(f"{schedule.seed}/{name}")
-        self.hardware = Hardware(self.settings, self._rng, self, witness)
+        self.hardware = Hardware(self.settings, self._rng, self, witness, self._durable)
         self.rig: Rig | None = None
         self.dead = True
         """No agent is there, or the one that is there was killed."""
@@ -178,6 +184,9 @@ class SimMachine:
         """See `Surroundings`."""
         return self._store.ordered(GroupKey(self.name, group), generation)
 
+    def _durable(self, group: str) -> State | None:
+        return self.journals[group].durable
+
     def note(self, text: str) -> None:
         """See `Surroundings`."""
         self._trace.note(f"{self.name}/{text}")
@@ -209,12 +218,15 @@ class SimMachine:
         gpu = self.settings.groups[0].gpus[0]
         state, keys = self.state("g0"), self.hardware.world.alive_on(gpu)
         ends = state is None or state.phase in (Phase.STOPPING, Phase.FAILED)
-        if self.hardware.eyes.hot_since_s is None or state is None or ends or not keys:
+        eyes = self.hardware.eyes
+        cool = eyes.hot_since_s is None or eyes.first_c <= self.settings.safety.temperature_max_c
+        if eyes.hot_since_s is None or cool or state is None or ends or not keys:
             self._hot_work_s = None
             return
         since = self._hot_work_s = self._hot_work_s or now_s()
-        hot_s = now_s() - max(since, self.hardware.eyes.hot_since_s, self._began_s)
-        self._witness(checks.cooled(gpu, hot_s, state.phase, keys, COOLED_S))
+        hot_s = now_s() - max(since, eyes.hot_since_s, self._began_s)
+        grace_s = COOLED_S if eyes.glows else DERATED_S
+        self._witness(checks.cooled(gpu, hot_s, state.phase, keys, grace_s))
 
     # Inside.
 

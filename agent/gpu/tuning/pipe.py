@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from agent.ports import DERATE_STEPS_MAX
+from agent.core.ladder import DERATE_STEPS_MAX
 
 LINE_BYTES_MAX = 64 * 1024
 """Longest line either side accepts; an answer about 64 GPUs takes a third."""

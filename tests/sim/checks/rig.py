@@ -59,9 +59,19 @@ def empty_before_start(gpu: str, keys: Sequence[str], held_bytes: int, floor: in
     return ""
 
 
-def tuned_before_start(gpu: str, shown: str, wanted: str) -> str:
-    """Nothing starts under another workload's settings."""
+def tuned_before_start(gpu: str, shown: str, wanted: str, steps: int) -> str:
+    """Nothing starts under another workload's settings, or its derating."""
+    if steps:
+        return f"a start on {gpu}, derated by {steps}"
     return "" if shown == wanted else f"a start on {gpu} tuned for {shown}, not for {wanted}"
+
+
+def derated_rightly(gpu: str, shown: str, profile: str, step: int, durable: State | None) -> str:
+    """Power limits are lowered under the profile that runs, by as much as the journal says."""
+    if durable is None or durable.phase is not Phase.RUNNING or durable.derate != step:
+        said = durable and (durable.phase, durable.derate)
+        return f"{gpu} is derated by {step} while the journal says {said}"
+    return "" if shown == profile else f"{gpu} is derated as {profile} while it shows {shown}"
 
 
 def neutral_before_tuning(gpu: str, shown: str, wanted: str, neutral: str) -> str:
@@ -135,6 +145,8 @@ def stop_stands(stopped: str, after: State) -> str:
     """A safety stop outlives the agent that made it, even one that could write nothing."""
     if not stopped or after.tripped or after.phase in (Phase.STOPPING, Phase.FAILED):
         return ""
+    if after.phase is Phase.VACATING and after.active is None and after.target is None:
+        return ""  # Stopped before there was room to write it.
     return f"{after.phase} after a safety stop and a restart: {stopped}"
 
 

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sim.mutants import exhaustive, in_agent, in_controller, in_machine, on_locks, on_wire
+from tests.sim.mutants import (
+    exhaustive,
+    in_agent,
+    in_controller,
+    in_machine,
+    on_locks,
+    on_routes,
+    on_wire,
+)
 from tests.sim.mutants.planting import Mutant, planted
 from tests.sim.scenario import simulate
 from tests.sim.witness import ViolationError
@@ -17,6 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *on_wire.MUTANTS,
     *in_controller.MUTANTS,
     *on_locks.MUTANTS,
+    *on_routes.MUTANTS,
 )
 """The catalogue."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any, BinaryIO
 
 from agent import journal
@@ -11,9 +10,10 @@ from agent.core.model import Effect, Event, State, Succeeded, Tune
 from agent.core.workload import Workload
 from agent.journal import FileJournal
 from agent.performer import Emit, Performer
-from agent.ports import Driver, RouteError, Tuner
+from agent.ports import Driver, Tuner
 from agent.reactor import Reactor
-from agent.traffic import Tell, Traffic
+from agent.tuning import Tuning
+from agent.vacancy import Vacancy
 from tests.sim.mutants.planting import Mutant, Swaps
 
 
@@ -143,30 +143,30 @@ def _spoiled_file_kept(swaps: Swaps) -> None:
 
 
 def _vacancy_assumed(swaps: Swaps) -> None:
-    async def nobody(self: Performer) -> str:
+    async def nobody(self: Vacancy) -> str:
         return ""
 
-    swaps.attribute(Performer, "_holder", nobody)
+    swaps.attribute(Vacancy, "holder", nobody)
 
 
 def _unseen_is_empty(swaps: Swaps) -> None:
-    holder = Performer._holder
+    holder = Vacancy.holder
 
-    async def optimist(self: Performer) -> str:
+    async def optimist(self: Vacancy) -> str:
         found = await holder(self)
         return "" if "not be seen" in found else found
 
-    swaps.attribute(Performer, "_holder", optimist)
+    swaps.attribute(Vacancy, "holder", optimist)
 
 
 def _memory_overlooked(swaps: Swaps) -> None:
-    holder = Performer._holder
+    holder = Vacancy.holder
 
-    async def by_processes(self: Performer) -> str:
+    async def by_processes(self: Vacancy) -> str:
         found = await holder(self)
         return "" if "no process" in found else found
 
-    swaps.attribute(Performer, "_holder", by_processes)
+    swaps.attribute(Vacancy, "holder", by_processes)
 
 
 class _NeverNeutral:
@@ -182,8 +182,8 @@ def _not_made_neutral(swaps: Swaps) -> None:
     vacate = Performer._vacate
 
     async def hasty(self: Performer, restarts: int, limit_s: float) -> None:
-        if not isinstance(self._tuner, _NeverNeutral):
-            self._tuner = _NeverNeutral(self._tuner)
+        if not isinstance(self._tuning._tuner, _NeverNeutral):
+            self._tuning._tuner = _NeverNeutral(self._tuning._tuner)
         await vacate(self, restarts, limit_s)
 
     swaps.attribute(Performer, "_vacate", hasty)
@@ -241,33 +241,17 @@ def _exit_unseen(swaps: Swaps) -> None:
     swaps.attribute(Performer, "_watch", asleep)
 
 
-def _routed_unproven(swaps: Swaps) -> None:
-    prove = Performer._prove
+def _derated_too_far(swaps: Swaps) -> None:
+    derate = Tuning.derate
 
-    async def early(self: Performer, driver: Driver, workload: Workload) -> None:
-        with suppress(RouteError):
-            await self._traffic._router.open(workload)
-        await prove(self, driver, workload)
+    async def eager(self: Tuning, workload: Workload, step: int) -> str:
+        return await derate(self, workload, step + 1)
 
-    swaps.attribute(Performer, "_prove", early)
-
-
-def _route_left_open(swaps: Swaps) -> None:
-    async def trust(self: Traffic, workload: Workload) -> None:
-        """Whoever stopped it will have closed it."""
-
-    swaps.attribute(Traffic, "close", trust)
-
-
-def _opened_once(swaps: Swaps) -> None:
-    async def once(self: Traffic, driver: Driver, workload: Workload, tell: Tell) -> None:
-        with suppress(RouteError):
-            await self._router.open(workload)
-
-    swaps.attribute(Traffic, "let_in", once)
+    swaps.attribute(Tuning, "derate", eager)
 
 
 MUTANTS = (
+    Mutant("derated-too-far", "a power limit is lowered as the journal says", _derated_too_far),
     Mutant("nothing-journaled", "a line comes before its effect", _nothing_journaled),
     Mutant("refusal-ignored", "a refused line stops the group", _refusal_ignored),
     Mutant("refused-event-dropped", "a refused event is tried again", _refused_event_dropped),
@@ -292,7 +276,4 @@ MUTANTS = (
     Mutant("no-deadlines", "every verb has a deadline", _no_deadlines),
     Mutant("errors-swallowed", "a driver's error is a failure", _errors_swallowed),
     Mutant("exit-unseen", "an exit is noticed", _exit_unseen),
-    Mutant("routed-unproven", "only what is proven gets requests", _routed_unproven),
-    Mutant("route-left-open", "a route is closed before a start", _route_left_open),
-    Mutant("opened-once", "opening a route is tried again", _opened_once),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from agent.core import machine, record, recovery
+from agent.core import machine, record, recovery, road, words
 from agent.core.model import (
     Acknowledged,
     Assigned,
@@ -46,7 +46,7 @@ def _tuning_skipped(swaps: Swaps) -> None:
 
 def _old_one_not_stopped(swaps: Swaps) -> None:
     def row(state: State, event: Any, rules: Rules) -> State:
-        return machine.enter(state, Phase.VACATING, "prepared", rules)
+        return road.enter(state, Phase.VACATING, "prepared", rules)
 
     swaps.row(Phase.PREPARING, Succeeded, row)
 
@@ -64,36 +64,36 @@ def _late_answers_believed(swaps: Swaps) -> None:
 
 
 def _failure_not_remembered(swaps: Swaps) -> None:
-    swaps.attribute(machine, "_reject", lambda state, workload, reason: state)
+    swaps.attribute(road, "reject", lambda state, workload, reason: state)
 
 
 def _no_way_back(swaps: Swaps) -> None:
-    wanted = machine.wanted
+    wanted = road.wanted
 
     def first_or_nothing(state: State, rules: Rules) -> str | None:
         return wanted(replace(state, previous=None), rules)
 
-    swaps.attribute(machine, "wanted", first_or_nothing)
+    swaps.attribute(road, "wanted", first_or_nothing)
 
 
 def _superseded_not_recorded(swaps: Swaps) -> None:
-    accepted = machine._accepted
+    accepted = words.accepted
 
     def row(state: State, event: Assigned, rules: Rules) -> State:
         after = accepted(state, event, rules)
         return after if after is state else replace(after, outcomes=state.outcomes)
 
-    swaps.attribute(machine, "_accepted", row)
+    swaps.attribute(words, "accepted", row)
 
 
 def _list_ignored(swaps: Swaps) -> None:
-    accepted = machine._accepted
+    accepted = words.accepted
 
     def row(state: State, event: Assigned, rules: Rules) -> State:
         anything = rules.allowed | {event.desired.workload or ""}
         return accepted(state, event, replace(rules, allowed=anything))
 
-    swaps.attribute(machine, "_accepted", row)
+    swaps.attribute(words, "accepted", row)
 
 
 def _trip_ignored(swaps: Swaps) -> None:
@@ -125,7 +125,7 @@ def _restarts_unlimited(swaps: Swaps) -> None:
 
 def _newer_word_lost(swaps: Swaps) -> None:
     def row(state: State, event: Any, rules: Rules) -> State:
-        return machine.enter(state, Phase.RUNNING, "proven", rules, previous=state.target)
+        return road.enter(state, Phase.RUNNING, "proven", rules, previous=state.target)
 
     swaps.row(Phase.PROBING, Succeeded, row)
 
@@ -145,7 +145,7 @@ def _all_forgotten(swaps: Swaps) -> None:
 
 
 def _lapse_latched(swaps: Swaps) -> None:
-    swaps.row(Phase.RUNNING, Lapsed, machine._remembered)
+    swaps.row(Phase.RUNNING, Lapsed, words.remembered)
 
 
 def _lapse_ignored(swaps: Swaps) -> None:
@@ -163,7 +163,7 @@ def _failed_left_unstopped(swaps: Swaps) -> None:
 
     def row(state: State, event: Any, rules: Rules) -> State:
         after = leave(state, event, rules)
-        return after if after is state else machine._set_out(after, "assigned", rules)
+        return after if after is state else road.set_out(after, "assigned", rules)
 
     swaps.row(Phase.FAILED, Assigned, row)
 
@@ -201,7 +201,7 @@ def _failed_resumes(swaps: Swaps) -> None:
 
     def hopeful(state: State, alive: frozenset[str], rules: Rules) -> State:
         if state.phase is Phase.FAILED:
-            return machine.enter(state, Phase.IDLE, "a new day", rules, active=None)
+            return road.enter(state, Phase.IDLE, "a new day", rules, active=None)
         return resumed(state, alive, rules)
 
     swaps.attribute(recovery, "_resumed", hopeful)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from agent.core import machine
+from agent.core import words
 from agent.core.model import Assigned, Renewed, Rules, State
 from agent.uplink import Uplink, _desired, _status
 from controller.dispatch import Dispatch
@@ -101,7 +101,7 @@ def _only_assigned_renewed(swaps: Swaps) -> None:
 
 def _any_generation(swaps: Swaps) -> None:
     """Both sides of the rule: the uplink drops what is old, and the machine does so again."""
-    accepted = machine._accepted
+    accepted = words.accepted
 
     def row(state: State, event: Assigned, rules: Rules) -> State:
         generation = min(state.desired.generation, event.desired.generation - 1)
@@ -115,7 +115,7 @@ def _any_generation(swaps: Swaps) -> None:
             self._reactors[assignment.group].post(Assigned(_desired(assignment)))
         return ""
 
-    swaps.attribute(machine, "_accepted", row)
+    swaps.attribute(words, "accepted", row)
     swaps.attribute(Uplink, "_order", order)
 
 

@@ -1,0 +1,47 @@
+"""The table's rows for a proven workload that ends, errs or is thrown out: start it again, or not.
+
+Its budget comes back when it has held out; nothing here starts it before the GPUs are empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.core import lock
+from agent.core.model import Erred, Exited, Faulted, HeldOut, Rules, State
+from agent.core.road import enter, reject
+from wire.model import Phase
+
+
+def exited(state: State, event: Exited, rules: Rules) -> State:
+    """It ended by itself: nothing has to be stopped."""
+    who, gone = state.active, replace(state, active=None)
+    return _restart(gone, who, "exited", event.reason, rules, by=Phase.VACATING)
+
+
+def erred(state: State, event: Erred, rules: Rules) -> State:
+    """It still runs, so it is stopped first; what it has begun is not worth waiting for."""
+    return _restart(state, state.active, "erred", event.reason, rules, by=Phase.STOPPING)
+
+
+def faulted(state: State, event: Faulted, rules: Rules) -> State:
+    """What the GPU has thrown out may hang for ever."""
+    if state.active is not None and lock.keeper(state) == state.active:
+        return state  # Whoever has the claim on it has thrown it out, and starts it again.
+    return _restart(state, state.active, "was thrown out", event.reason, rules, by=Phase.STOPPING)
+
+
+def held_out(state: State, _event: HeldOut, _rules: Rules) -> State:
+    """It has run long enough to have all its restarts again."""
+    return replace(state, restarts=0) if state.restarts else state
+
+
+def _restart(
+    state: State, who: str | None, did: str, why: str, rules: Rules, *, by: Phase
+) -> State:
+    count, most = state.restarts + 1, rules.restarts_max
+    if count <= most:
+        reason = f"{who} {did} ({why}); restart {count} of {most}"
+        return enter(state, by, reason, rules, restarts=count, target=who)
+    reason = f"{who} {did} more than {most} times, last: {why}"
+    return enter(reject(state, who, reason), by, reason, rules, restarts=count, target=None)
