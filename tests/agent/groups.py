@@ -107,11 +107,13 @@ class Eyes:
         self.ok = True
         self.error: str | None = None
         """Nothing can be read of the GPU, for this reason."""
+        self.xids: tuple[tuple[int, int], ...] = ()
+        """XID errors so far, each with how often it came."""
 
     def latest(self) -> model.Sample:
         at_s = asyncio.get_running_loop().time()
         seen_c = None if self.error else self.temperature_c
-        reading = model.GpuReading(GPU, temperature_c=seen_c, error=self.error)
+        reading = model.GpuReading(GPU, temperature_c=seen_c, error=self.error, xids=self.xids)
         return model.Sample(
             at_s, self.ok, (reading,) if self.ok else (), reason="" if self.ok else "stuck"
         )

@@ -177,6 +177,26 @@ def test_an_exit_that_the_journal_refuses_is_told_again() -> None:
     run(scenario())
 
 
+def test_a_lock_that_the_journal_refuses_at_the_point_of_no_return_is_asked_for_again() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        async with bench.run():
+            bench.assign("etc")
+            await bench.reach(Phase.RUNNING)
+            bench.journal.refused_after = Phase.DRAINING
+            bench.world.lock_told = False
+            bench.assign("llama", 2)
+            await bench.reach(Phase.DRAINING)
+            await asyncio.sleep(30.0)
+            assert bench.phase is Phase.DRAINING
+            bench.journal.refused_after = bench.journal.refusal = None
+            await bench.reach(Phase.RUNNING)
+            assert bench.reactor.state.lock is not None
+            assert bench.alive() == ("g0.etc",)
+
+    run(scenario())
+
+
 def test_a_lease_that_the_journal_refuses_is_left_to_its_source() -> None:
     async def scenario() -> None:
         bench = Bench()

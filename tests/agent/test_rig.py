@@ -72,6 +72,25 @@ def test_a_lost_gpu_is_given_up_where_nothing_runs_too_and_no_order_gets_past_it
     run(scenario())
 
 
+def test_what_a_tenants_program_does_moves_nothing_until_the_tenant_has_gone() -> None:
+    async def scenario() -> None:
+        etc = workload("etc", locked_after_s=1.0, locked_for_s=120.0)
+        async with RigBench(etc, workload("llama")).run() as bench:
+            await mining(bench)
+            await until(lambda: bench.group.lock)
+            for count in range(1, 9):
+                bench.eyes.xids = ((31, count),)
+                await asyncio.sleep(5.0)
+            assert bench.group.lock
+            await until(lambda: not bench.group.lock)
+            reactor = bench.rig.reactors["g0"]
+            assert (bench.group.phase, reactor.safety_actions) == (Phase.RUNNING, {})
+            bench.eyes.xids = ((31, 9),)
+            await until(lambda: reactor.safety_actions == {"restart": 1})
+
+    run(scenario())
+
+
 def test_a_demand_that_a_full_disk_refuses_does_not_keep_the_rig_busy() -> None:
     async def scenario() -> None:
         async with RigBench().run() as bench:
