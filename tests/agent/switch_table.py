@@ -162,7 +162,8 @@ def _events() -> Iterator[Event]:
     yield Assigned(Desired(generation=2, workload="a", committed=True))
     for workload in (*WORKLOADS, None, "unlisted"):
         yield Assigned(Desired(generation=2, workload=workload))
-    yield Assigned(Desired(generation=2, workload=None, breaks_lock=True))
+    for workload in ("b", None):
+        yield Assigned(Desired(generation=2, workload=workload, breaks_lock=True))
     for workload in WORKLOADS:
         yield from (Locked(workload, "rented"), Freed(workload))
     yield from (Bound(0, "rented"), Succeeded(0), Failed(0, "why"), Exited(0, "why"), HeldOut(0))
