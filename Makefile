@@ -66,6 +66,10 @@ fix: $(VENV)/.dev ## format, and mend what the linter can mend
 sim: $(VENV)/.dev ## COUNT simulated misfortunes from SEED on
 	@$(RUN) tests.sim --seed $(SEED) --count $(COUNT) $(ARGS)
 
+.PHONY: soak
+soak: system $(VENV)/.dev ## COUNT switches on a booted systemd, the agent killed in between
+	@$(RUN) tests.systemd --seed $(SEED) --count $(COUNT) $(ARGS)
+
 .PHONY: lock
 lock: requirements/lock.txt | $(VENV)/bin/python ## pin dependencies anew; UPGRADE=1: the newest
 	@$(PINNED) $<
