@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
+from agent.core import rhythm
 from agent.core.model import (
     Bound,
     Drain,
@@ -44,10 +45,10 @@ from agent.traffic import Traffic
 from wire.model import Kind
 
 LOOK_INTERVAL_S = 0.25
-"""Between two looks whether the GPUs are empty."""
+"""Longest time between two looks whether the GPUs are empty."""
 
 PROBE_INTERVAL_S = 1.0
-"""Between two looks whether a workload is ready; shorter when the proving time is short."""
+"""Longest time between two looks whether a workload is ready."""
 
 HELD_OUT_S = 600.0
 """A workload that ran for this long gets its restarts back."""
@@ -218,7 +219,8 @@ class Performer:
         shut = self._traffic.shut(self._group.workloads)
         await asyncio.gather(shut, asyncio.sleep(self._backoff_s(restarts) if restarts else 0))
         await self._tuner.neutral(self._group.gpus)
-        seen = "they could not be seen"
+        seen, loop = "they could not be seen", asyncio.get_running_loop()
+        began_s = loop.time()
         try:
             async with asyncio.timeout(limit_s):
                 empty = 0
@@ -228,7 +230,8 @@ class Performer:
                     empty = 0 if holder else empty + 1
                     if empty >= self._gpu.vacant_samples:
                         return
-                    await asyncio.sleep(LOOK_INTERVAL_S)
+                    waited_s = loop.time() - began_s
+                    await asyncio.sleep(rhythm.pause_s(waited_s, LOOK_INTERVAL_S))
         except TimeoutError as error:
             raise DriverError(f"after {limit_s:g} s {seen}") from error
 
@@ -263,8 +266,8 @@ class Performer:
     async def _prove(self, driver: Driver, workload: Workload) -> None:
         """Ready, and ready again, for the proving time without a break."""
         hold_s = workload.readiness.hold_s
-        pause_s = min(PROBE_INTERVAL_S, hold_s / 4) or PROBE_INTERVAL_S / 4
         loop = asyncio.get_running_loop()
+        began_s = loop.time()
         since: float | None = None
         while True:
             look = await driver.probe(workload)
@@ -275,9 +278,11 @@ class Performer:
                     raise DriverError(f"it exited: {await driver.exited(workload)}")
             elif since is None:
                 since = loop.time()
-            if since is not None and loop.time() - since >= hold_s:
+            now_s = loop.time()
+            left_s = PROBE_INTERVAL_S if since is None else since + hold_s - now_s
+            if left_s <= 0:
                 return
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(rhythm.pause_s(now_s - began_s, min(left_s, PROBE_INTERVAL_S)))
 
     async def _watch(self, ticket: int, workload: Workload, emit: Emit) -> None:
         driver = self._driver(workload)

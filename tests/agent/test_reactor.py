@@ -259,8 +259,8 @@ def test_leases_and_trips_that_the_journal_refuses_are_left_to_their_sources() -
     async def scenario() -> None:
         bench = Bench()
         bench.journal.states.append(switching(Phase.VACATING).state)
+        bench.world.hide(GPU)
         async with bench.run():
-            bench.world.hide(GPU)
             bench.journal.refusal = FULL
             bench.reactor.post(Lapsed())
             bench.reactor.post(Tripped("GPU at 97 °C"))
