@@ -44,12 +44,6 @@ from agent.settings import GpuSettings, GroupSettings
 from agent.traffic import Traffic
 from wire.model import Kind
 
-LOOK_INTERVAL_S = 0.25
-"""Longest time between two looks whether the GPUs are empty."""
-
-PROBE_INTERVAL_S = 1.0
-"""Longest time between two looks whether a workload is ready."""
-
 HELD_OUT_S = 600.0
 """A workload that ran for this long gets its restarts back."""
 
@@ -231,7 +225,7 @@ class Performer:
                     if empty >= self._gpu.vacant_samples:
                         return
                     waited_s = loop.time() - began_s
-                    await asyncio.sleep(rhythm.pause_s(waited_s, LOOK_INTERVAL_S))
+                    await asyncio.sleep(rhythm.pause_s(waited_s, rhythm.VACANT_PAUSE_MAX_S))
         except TimeoutError as error:
             raise DriverError(f"after {limit_s:g} s {seen}") from error
 
@@ -279,10 +273,11 @@ class Performer:
             elif since is None:
                 since = loop.time()
             now_s = loop.time()
-            left_s = PROBE_INTERVAL_S if since is None else since + hold_s - now_s
+            left_s = rhythm.PROBE_PAUSE_MAX_S if since is None else since + hold_s - now_s
             if left_s <= 0:
                 return
-            await asyncio.sleep(rhythm.pause_s(now_s - began_s, min(left_s, PROBE_INTERVAL_S)))
+            longest_s = min(left_s, rhythm.PROBE_PAUSE_MAX_S)
+            await asyncio.sleep(rhythm.pause_s(now_s - began_s, longest_s))
 
     async def _watch(self, ticket: int, workload: Workload, emit: Emit) -> None:
         driver = self._driver(workload)

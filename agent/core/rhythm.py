@@ -13,6 +13,13 @@ SHARE = 0.1
 """Of the time waited so far: a look comes at most so much later than what it looks for."""
 
 
+VACANT_PAUSE_MAX_S = 0.25
+"""Longest time between two looks whether GPUs are empty."""
+
+PROBE_PAUSE_MAX_S = 1.0
+"""Longest time between two looks whether a workload is ready."""
+
+
 def pause_s(waited_s: float, longest_s: float) -> float:
     """Seconds until the next look, after so many seconds of waiting."""
     return max(PAUSE_MIN_S, min(longest_s, SHARE * waited_s))
