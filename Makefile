@@ -11,6 +11,7 @@ SEED ?= 0
 COUNT ?= 100
 
 VENV := .venv
+RIG := .cache/rig
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet
 PINNED := $(PIP) --require-hashes --requirement
@@ -65,6 +66,27 @@ fix: $(VENV)/.dev ## format, and mend what the linter can mend
 .PHONY: sim
 sim: $(VENV)/.dev ## COUNT simulated misfortunes from SEED on
 	@$(RUN) tests.sim --seed $(SEED) --count $(COUNT) $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev $(RIG)/.ready ## figures beside their aims: ARGS="switch --json --count 50"
+	@command -v prometheus-node-exporter > /dev/null || {
+	    echo "rigshift: to compare with it: sudo apt-get install prometheus-node-exporter" >&2
+	    exit 1
+	}
+	$(RUN) benchmarks --python $(RIG)/bin/python $(ARGS)
+
+# What a rig installs and nothing else: what the tests need would weigh on every figure of the agent.
+$(RIG)/.ready: requirements/agent.txt pyproject.toml | $(VENV)/.demo
+	@$(PYTHON) -m venv --clear $(RIG)
+	$(RIG)/bin/python -m pip install --quiet --require-hashes --requirement $<
+	$(RIG)/bin/python -m pip install --quiet 'setuptools>=77'
+	$(RIG)/bin/python -m pip install --quiet --no-build-isolation --no-deps --editable . \
+	    --config-settings editable_mode=compat
+	touch $@
+
+.PHONY: soak
+soak: system $(VENV)/.dev ## COUNT switches on a booted systemd, the agent killed in between
+	@$(RUN) tests.systemd --seed $(SEED) --count $(COUNT) $(ARGS)
 
 .PHONY: lock
 lock: requirements/lock.txt | $(VENV)/bin/python ## pin dependencies anew; UPGRADE=1: the newest

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
+from agent.core import rhythm
 from agent.core.model import (
     Bound,
     Drain,
@@ -43,9 +44,6 @@ from agent.settings import GpuSettings, GroupSettings
 from agent.traffic import Traffic
 from agent.tuning import Tuning
 from agent.vacancy import Vacancy
-
-PROBE_INTERVAL_S = 1.0
-"""Between two looks whether a workload is ready; shorter when the proving time is short."""
 
 HELD_OUT_S = 600.0
 """A workload that ran for this long gets its restarts back."""
@@ -257,8 +255,8 @@ class Performer:
     async def _prove(self, driver: Driver, workload: Workload) -> None:
         """Ready, and ready again, for the proving time without a break."""
         hold_s = workload.readiness.hold_s
-        pause_s = min(PROBE_INTERVAL_S, hold_s / 4) or PROBE_INTERVAL_S / 4
         loop = asyncio.get_running_loop()
+        began_s = loop.time()
         since: float | None = None
         while True:
             look = await driver.probe(workload)
@@ -269,9 +267,12 @@ class Performer:
                     raise DriverError(f"it exited: {await driver.exited(workload)}")
             elif since is None:
                 since = loop.time()
-            if since is not None and loop.time() - since >= hold_s:
+            now_s = loop.time()
+            left_s = rhythm.PROBE_PAUSE_MAX_S if since is None else since + hold_s - now_s
+            if left_s <= 0:
                 return
-            await asyncio.sleep(pause_s)
+            longest_s = min(left_s, rhythm.PROBE_PAUSE_MAX_S)
+            await asyncio.sleep(rhythm.pause_s(now_s - began_s, longest_s))
 
     async def _watch(self, effect: Watch, workload: Workload, emit: Emit) -> None:
         driver, ticket = self._driver(workload), effect.ticket

@@ -29,6 +29,9 @@ SAMPLES_KEPT_MAX = 1_000
 
 SAMPLES_PER_FRAME_MAX = 8
 
+FIRST_LOOK_S = 0.1
+"""Between two looks whether there is a first sample, and somebody to hear of it."""
+
 REFUSAL_GAP_S = 1.0
 """Refusals are told and logged at most this often: a flood must not be answered one for one."""
 
@@ -145,13 +148,17 @@ class Uplink:
         return tuple(_status(reactor) for reactor in self._reactors.values() if reactor.resumed)
 
     async def _measure(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.telemetry_interval_s):
+                while not (self.heard and self._sampler.latest().ok):  # noqa: ASYNC110 - looks
+                    await asyncio.sleep(FIRST_LOOK_S)
         while True:
-            await asyncio.sleep(self._settings.telemetry_interval_s)
             self._keep(self._sampler.latest())
             while self.heard and self._kept:
                 count = min(SAMPLES_PER_FRAME_MAX, len(self._kept))
                 batch = tuple(self._kept.popleft() for _ in range(count))
                 await self._send(messages.Telemetry(batch))
+            await asyncio.sleep(self._settings.telemetry_interval_s)
 
     def _keep(self, sample: model.Sample) -> None:
         """A long silence is kept whole but coarser: every second sample goes when it is full."""

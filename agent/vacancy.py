@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from agent.core import rhythm
 from agent.ports import GpuProbe
 from agent.settings import GpuSettings
-
-LOOK_INTERVAL_S = 0.25
-"""Between two looks whether the GPUs are empty."""
 
 PHANTOM_BUSY_RATIO = 0.5
 """A GPU without a process that is busier than this is stuck in somebody's work."""
@@ -28,13 +26,15 @@ class Vacancy:
 
     async def holders(self) -> AsyncIterator[str]:
         """What each look finds, until `vacant_samples` in a row have found nothing."""
-        empty = 0
+        empty, loop = 0, asyncio.get_running_loop()
+        began_s = loop.time()
         while empty < self._settings.vacant_samples:
             holder = await self.holder()
             yield holder
             empty = 0 if holder else empty + 1
             if empty < self._settings.vacant_samples:
-                await asyncio.sleep(LOOK_INTERVAL_S)
+                waited_s = loop.time() - began_s
+                await asyncio.sleep(rhythm.pause_s(waited_s, rhythm.VACANT_PAUSE_MAX_S))
 
     async def holder(self) -> str:
         """What holds the GPUs; empty when nothing does."""

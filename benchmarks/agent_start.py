@@ -1,83 +1,49 @@
-"""From the start of an agent's process to its first report at the controller.
+"""From the start of an agent's process until it is connected, reconciled and has sent a sample.
 
-`python -m benchmarks.agent_start --count 10` prints wall clock and processor time of each start,
-with eight GPU groups over ZeroMQ, simulated GPUs and empty journals. On a busy machine the wall
-clock measures the others; `nice -n -10` keeps them off.
+Reconciled: every group has resumed its journal and said so. The sample is a look at eight GPUs.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
-import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
+from benchmarks import processes, rig
+from benchmarks.figures import Figure, percentiles
+from benchmarks.rig import Rig
+from wire import messages
 
-from wire import codec, messages, zeromq
-from wire.signing import Signer
-
-GROUPS = 8
-PATIENCE_S = 60.0
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=5, help="starts (5)")
-    for _ in range(parser.parse_args().count):
-        with tempfile.TemporaryDirectory() as folder:
-            wall_s, processor_s = asyncio.run(asyncio.wait_for(_start(Path(folder)), PATIENCE_S))
-        load = os.getloadavg()[0]
-        print(f"{wall_s:.2f} s, {processor_s:.2f} s of processor time; load {load:.1f}", flush=True)
+GOAL_S = 1.0
 
 
-async def _start(folder: Path) -> tuple[float, float]:
-    controller, rig = zeromq.generate_keys(), zeromq.generate_keys()
-    link = await zeromq.open_fleet(
-        listen="tcp://127.0.0.1:*", secret_key=controller.secret, rig_of=lambda _: "rig-1"
-    )
-    (folder / "curve.key").touch(0o600)
-    (folder / "curve.key").write_text(rig.secret)
-    way = {"endpoint": link.endpoint, "server_key": controller.public}
-    (folder / "agent.yaml").write_text(yaml.safe_dump(_settings(folder, way)))
-    begun_s = time.monotonic()
-    agent = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "agent", "run", "--config", str(folder / "agent.yaml")),
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    while not isinstance(codec.decode_up((await link.receive()).frame).body, messages.StateReport):
-        pass
-    spent = time.monotonic() - begun_s, _processor_s(agent.pid)
-    agent.terminate()
-    await agent.wait()
-    await link.close()
-    return spent
+def measure(python: str, count: int) -> Iterator[Figure]:
+    """Start it so many times, one after the other, each on a machine that it has not seen."""
+    starts = [asyncio.run(_start(python)) for _ in range(count)]
+    reports, samples, spent = (percentiles(column) for column in zip(*starts, strict=True))
+    yield Figure("agent start to first report, p50", reports[0], "s")
+    yield Figure("agent start to first sample, p50", samples[0], "s", GOAL_S)
+    yield Figure("agent start to first sample, p95", samples[1], "s", GOAL_S)
+    yield Figure("processor time of a start, p50", spent[0], "s")
 
 
-def _settings(folder: Path, way: dict[str, str]) -> dict[str, object]:
-    workload = {"name": "etc", "kind": "mining", "driver": "xmrig", "command": ["/bin/true"]}
-    return {
-        "rig": "rig-1",
-        "state_dir": str(folder / "state"),
-        "order_key": Signer(os.urandom(32)).public_key,
-        "link": {"zeromq": {**way, "secret_key_file": "curve.key"}},
-        "gpu": {"source": "simulated", "simulated_dir": str(folder / "gpus")},
-        "metrics": {"port": 0},
-        "groups": [
-            {"name": f"g{number}", "gpus": [f"GPU-{number}"], "workloads": [workload]}
-            for number in range(GROUPS)
-        ],
-    }
-
-
-def _processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-if __name__ == "__main__":
-    main()
+async def _start(python: str) -> tuple[float, float, float]:
+    """Seconds to the first report and the first sample, and of processor time."""
+    groups = rig.idle_groups()
+    with tempfile.TemporaryDirectory() as folder:
+        one = Rig(Path(folder), python, groups)
+        async with one.controller() as (here, recorder):
+            # Orders wait until the rig is heard; they are what makes it known to be heard.
+            orders = asyncio.create_task(rig.settled(here, groups))
+            async with one.agent() as process:
+                await rig.sampled(here, recorder)
+                spent_s = processes.use(process.pid).processor_s
+                await orders
+            report_s = next(
+                heard.at_s
+                for heard, body in recorder.bodies(messages.StateReport)
+                if len(body.groups) == len(groups)
+            )
+            sample_s = next(heard.at_s for heard, _ in recorder.bodies(messages.Telemetry))
+    return report_s - one.began_s, sample_s - one.began_s, spent_s

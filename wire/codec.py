@@ -3,7 +3,7 @@
 A frame that is too long, malformed, of another version, for another rig or wrongly signed gives
 `CodecError` and nothing else; it never reaches anything that decides.
 
-    up:    array of `_UpFrame`; who sent it is the link's to say
+    up:    array of `_UpFrame`, deflated when it is long; who sent it is the link's to say
     down:  signature (64 bytes), then array of `_DownFrame`, Ed25519 over all of it
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from wire import figures, messages, model
+from wire import figures, messages, model, squeezing
 from wire.messages import SCHEMA, Down, Up
 from wire.packing import Packer
 from wire.signing import SIGNATURE_BYTES, Signer, Verifier
@@ -73,14 +73,17 @@ def encode_up(up: Up) -> bytes:
     """A frame for the controller. Raises `CodecError` when it would be too long."""
     name = type(up.body).__name__
     body = msgspec.Raw(_UP_BODIES[name].pack(up.body))
-    return _fitting(
-        _ENCODER.encode(_UpFrame(SCHEMA, up.rig, up.boot_id, up.run_id, up.rig_time_s, name, body))
-    )
+    frame = _UpFrame(SCHEMA, up.rig, up.boot_id, up.run_id, up.rig_time_s, name, body)
+    return squeezing.squeezed(_fitting(_ENCODER.encode(frame)))
 
 
 def decode_up(frame: bytes) -> Up:
     """A rig's frame, validated. Raises `CodecError`."""
-    raw = _decoded(_UP.decode, _fitting(frame))
+    try:
+        plain = squeezing.unsqueezed(_fitting(frame), FRAME_BYTES_MAX)
+    except ValueError as error:
+        raise CodecError(f"the frame is malformed: {error}") from error
+    raw = _decoded(_UP.decode, plain)
     _check_schema(raw.schema)
     body = _body(_UP_BODIES, raw.name, raw.body)
     if not all(map(math.isfinite, (raw.rig_time_s, *_figures(body)))):

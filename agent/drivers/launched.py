@@ -7,7 +7,7 @@ API does wrong makes a workload look not ready or silent, never more than that.
 from __future__ import annotations
 
 import asyncio
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import psutil
 
@@ -18,6 +18,9 @@ from agent.core.workload import Workload
 from agent.drivers import command
 from agent.drivers.http import Endpoint
 from agent.ports import DriverError, Launcher
+
+TCP_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+"""Every TCP socket of this network; without IPv6 the second is missing."""
 
 
 class LaunchedDriver:
@@ -94,6 +97,9 @@ def endpoint(workload: Workload, scheme: str = "http") -> Endpoint:
 
 def _foreign_listener(port: int, workload: Workload) -> str | None:
     """Who listens on `port` but the workloads of the same group, which end before this starts."""
+    # Whose port it is takes a look at every descriptor of every process.
+    if not _is_listened_on(port):
+        return None
     try:
         listeners = [
             connection.pid
@@ -107,6 +113,16 @@ def _foreign_listener(port: int, workload: Workload) -> str | None:
         return None
     foreign = (pid for pid in listeners if not _is_of_group(pid, workload.group))
     return next((f"pid {pid}" if pid else "another user's process" for pid in foreign), None)
+
+
+def _is_listened_on(port: int) -> bool:
+    """Whether anybody does; true as well when that cannot be told."""
+    address, listening = f":{port:04X}", "0A"
+    tables = [path.read_text(encoding="ascii") for path in map(Path, TCP_TABLES) if path.exists()]
+    if not tables:
+        return True
+    sockets = (line.split() for table in tables for line in table.splitlines()[1:])
+    return any(fields[1].endswith(address) and fields[3] == listening for fields in sockets)
 
 
 def _is_of_group(pid: int | None, group: str) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from agent.ports import DriverError
 
 _PROC = Path("/proc")
+_CHUNK_BYTES = 64 * 1024
 _GONE = frozenset({errno.ENOENT, errno.ESRCH})
 
 # Fields of /proc/PID/stat, counted from the one after the program's name (proc_pid_stat(5)).
@@ -50,7 +51,7 @@ def boot_id() -> str:
 def look(pid: int) -> Process | None:
     """The process with this pid now; ``None`` when there is none."""
     try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
+        stat = _read(pid, "stat")
     except OSError as error:
         if error.errno in _GONE:
             return None
@@ -63,9 +64,22 @@ def look(pid: int) -> Process | None:
     return Process(pid, start_ticks, parent, int(fields[_SESSION]), dead)
 
 
+def _read(pid: int, name: str) -> bytes:
+    """Without the objects of paths and files: a look at all processes would pay for each twice."""
+    descriptor = os.open(f"{_PROC}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, _CHUNK_BYTES):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
 def snapshot() -> dict[int, Process]:
     """All processes by pid; those that come or go meanwhile may be missing."""
-    found = (look(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdecimal())
+    names = os.listdir(_PROC)  # noqa: PTH208 - many times a switch
+    found = (look(int(name)) for name in names if name.isdecimal())
     return {process.pid: process for process in found if process is not None}
 
 
@@ -75,7 +89,7 @@ def environment(pid: int) -> tuple[bytes, ...] | None:
     They are empty when the process has overwritten them.
     """
     try:
-        strings = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        strings = _read(pid, "environ").split(b"\0")
     except OSError:
         return None
     return tuple(string for string in strings if b"=" in string)

@@ -101,6 +101,7 @@ class ProcessLauncher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._end(workload, number)
+                    return
         left = self._members(workload)
         if left:
             pids = ", ".join(str(process.pid) for process in left)

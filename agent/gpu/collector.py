@@ -20,8 +20,6 @@ from pathlib import Path
 import msgspec
 
 from agent.gpu import pipe
-from agent.gpu.nvml_source import NvmlSource
-from agent.gpu.simulated_source import SimulatedSource
 from agent.gpu.source import Source, SourceError
 
 BEAT_S = 1.0
@@ -108,9 +106,14 @@ class Collector:
 
 def source_of(options: pipe.Options) -> Source:
     """The source that the options name."""
+    # A rig has one kind of GPUs; what the other needs would cost memory for as long as it runs.
     if options.source == "simulated":
+        from agent.gpu.simulated_source import SimulatedSource  # noqa: PLC0415
+
         assert options.simulated_dir is not None, "settings demand it"
         return SimulatedSource(Path(options.simulated_dir), options.gpus, time.monotonic)
+    from agent.gpu.nvml_source import NvmlSource  # noqa: PLC0415
+
     return NvmlSource(options.gpus, time.monotonic, options.avoided)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agent.gpu.tuning.helper_link import HelperLink
+from agent.gpu.tuning.pipe import Options
 from agent.gpu.tuning.tuner import ProfileTuner, simulated
-from agent.gpu.tuning.worker import Options
 from agent.gpu.tuning.workers import Workers, spawn_of
 from agent.gpu.untuned import Untuned
 from agent.ports import Tuner

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agent.gpu.tuning.worker import Options
+from agent.gpu.tuning.pipe import Options
 from agent.gpu.tuning.workers import Workers, spawn_of
 from agent.helper.server import Server
 from wire import logs

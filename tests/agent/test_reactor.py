@@ -201,8 +201,8 @@ def test_a_lease_that_the_journal_refuses_is_left_to_its_source() -> None:
     async def scenario() -> None:
         bench = Bench()
         bench.journal.states.append(switching(Phase.VACATING).state)
+        bench.world.hide(GPU)
         async with bench.run():
-            bench.world.hide(GPU)
             bench.journal.refusal = FULL
             bench.reactor.post(Lapsed())
             await asyncio.sleep(1.0)

@@ -166,7 +166,7 @@ def test_a_worker_ends_with_whoever_asked(driver: FakeDriver, tmp_path: Path) ->
     script = (
         "import asyncio, sys\n"
         "from agent.gpu.tuning import pipe\n"
-        "from agent.gpu.tuning.worker import Options\n"
+        "from agent.gpu.tuning.pipe import Options\n"
         "from agent.gpu.tuning.workers import Workers, spawn_of\n"
         f"spawn = spawn_of(Options({str(file)!r}))\n"
         "async def told():\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.gpu.tuning.pipe import Options
 from agent.gpu.tuning.tuner import ProfileTuner
-from agent.gpu.tuning.worker import Options
 from agent.gpu.tuning.workers import Workers, spawn_of
 from agent.ports import TuneError, Tuner
 from tests.fakenvml.library import FakeDriver

@@ -11,7 +11,8 @@
  *   field ID GPU VALUE        a field value; fields without a line are not supported
  *   xid event GPU CODE        delivered once, in the order of the lines
  *
- * Built with -DOLD_DRIVER it lacks the functions that old drivers lack.
+ * Built with -DOLD_DRIVER it lacks the functions that old drivers lack. Built with -DREAD_ONCE it
+ * reads `set`, `fail`, `hang` and `field` once only: measurements shall not measure the reading.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ enum {
     GPU_IS_LOST = 15,
     VERSION_MISMATCH = 25
 };
-enum { GPUS_MAX = 64, XID_CRITICAL = 8, TYPE_UNSIGNED_LONG_LONG = 3, ANY = -1 };
+enum { GPUS_MAX = 64, LINES_MAX = 64, XID_CRITICAL = 8, TYPE_UNSIGNED_LONG_LONG = 3, ANY = -1 };
 
 typedef unsigned long long word;
 typedef struct { int index; } Gpu;
@@ -57,6 +58,23 @@ static int concerns(const Line *line, int gpu) {
     return strcmp(line->who, "*") == 0 || atoi(line->who) == gpu;
 }
 
+#ifdef READ_ONCE
+static int find(const char *verb, const char *key, int gpu, word *number) {
+    static Line lines[LINES_MAX];
+    static int count;
+    if (count == 0) {
+        FILE *script = open_script();
+        while (count < LINES_MAX && next_line(script, &lines[count])) count++;
+        fclose(script);
+    }
+    for (int i = 0; i < count; i++)
+        if (!strcmp(lines[i].verb, verb) && !strcmp(lines[i].key, key) && concerns(&lines[i], gpu)) {
+            *number = lines[i].number;
+            return 1;
+        }
+    return 0;
+}
+#else
 static int find(const char *verb, const char *key, int gpu, word *number) {
     FILE *script = open_script();
     Line line;
@@ -67,6 +85,7 @@ static int find(const char *verb, const char *key, int gpu, word *number) {
     if (found) *number = line.number;
     return found;
 }
+#endif
 
 static word value(const char *key, int gpu, word otherwise) {
     word number;

@@ -67,6 +67,17 @@ ReadWritePaths={GPUS_DIR}
 UMask=0022
 """
 
+# Holds a lock for as long as the program lives; whoever finds it taken writes that down and ends.
+ALONE = f"""\
+#!/bin/sh
+exec 9> {GPUS_DIR}/g0.lock
+if ! flock --nonblock 9; then
+    echo "$*" >> {GPUS_DIR}/g0.collisions
+    exit 75
+fi
+exec "$@"
+"""
+
 PROFILES = "profiles: {eco: {power_limit_w: 250, graphics_clock: {min_mhz: 210, max_mhz: 1500}}}"
 
 MINER = (
@@ -169,14 +180,24 @@ class RigMachine:
         """How often two workloads were on one GPU."""
         return simulated.double_occupancies(self.machine.tree / GPUS_DIR.lstrip("/"))
 
+    def collisions(self) -> int:
+        """How often a program of group g0 was started beside the other, by their own lock."""
+        path = self.machine.tree / GPUS_DIR.lstrip("/") / "g0.collisions"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
     def agent_log(self) -> str:
         """What the agent wrote."""
         return self.machine.run("journalctl", "--unit", AGENT, "--output", "cat", "--no-pager")
 
     def _write_workloads(self, etc: Path) -> None:
         units = etc / "systemd" / "system"
+        alone = self.machine.tree / "opt" / "alone"
+        alone.write_text(ALONE)
+        alone.chmod(0o755)
         slow = "ExecStartPre=/bin/sleep 0.5\nExecStop=/bin/sleep 0.5\n"
-        (units / "my-miner.service").write_text(_unit(self._start(MINER, "g0"), slow))
+        (units / "my-miner.service").write_text(
+            _unit(f"/opt/alone {self._start(MINER, 'g0')}", slow)
+        )
         (units / "calm.service").write_text(_unit(self._start(MINER, "g1")))
         quits = self._start(MINER, "g1") + " --exit-after-s 0"
         (units / "quits.service").write_text(_unit(quits))
@@ -185,7 +206,9 @@ class RigMachine:
         (units / STUBBORN).write_text(_unit(trap, never))
         workloads = etc / "rigshift" / "workloads"
         workloads.mkdir(parents=True)
-        (workloads / "llama").write_text(f"#!/bin/sh\nexec {self._start(SERVER, 'g0')}\n")
+        (workloads / "llama").write_text(
+            f"#!/bin/sh\nexec /opt/alone {self._start(SERVER, 'g0')}\n"
+        )
         (workloads / "llama").chmod(0o755)
         template = units / "rigshift-workload@llama.service.d"
         template.mkdir()

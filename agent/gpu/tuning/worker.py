@@ -21,23 +21,11 @@ from agent.gpu.tuning.nvml_board import NvmlBoard
 from agent.gpu.tuning.order import Open, carry_out
 from agent.gpu.tuning.simulated_board import SimulatedBoard
 
-WORK_S = 20.0
-"""For one request; less than `deadlines.tune_s`, so that the reason says what hung."""
-
-
-class Options(msgspec.Struct, frozen=True):
-    """What a worker is started with."""
-
-    profiles_file: str
-    simulated_dir: str | None = None
-    """Simulated GPUs instead of the driver's."""
-    work_s: float = WORK_S
-
 
 class Worker:
     """Answers one request, in time or with the reason why not."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: pipe.Options) -> None:
         self._options = options
         self._driver = Nvml(time.monotonic)
         self._answers: queue.Queue[pipe.Answer] = queue.Queue()
@@ -80,7 +68,7 @@ def leave_with_asker() -> None:
 
 def main() -> None:
     """Read a request from standard input, with the options given as JSON, and answer it."""
-    options = msgspec.json.decode(sys.argv[1], type=Options)
+    options = msgspec.json.decode(sys.argv[1], type=pipe.Options)
     line = sys.stdin.buffer.readline(pipe.LINE_BYTES_MAX)
     threading.Thread(target=leave_with_asker, daemon=True).start()
     try:

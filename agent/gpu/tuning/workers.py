@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import msgspec
 
 from agent.gpu.tuning import pipe
-from agent.gpu.tuning.worker import WORK_S, Options
 from agent.ports import TuneError
 from wire import logs
 
@@ -27,13 +26,13 @@ Spawn = Callable[[], Awaitable[Process]]
 class Limits:
     """How long a worker may take for what."""
 
-    answer_s: float = WORK_S + 4.0
+    answer_s: float = pipe.WORK_S + 4.0
     """Start of the process included; it has a limit of its own, and says more."""
     kill_s: float = 3.0
     """Between KILL and its end; past it the driver holds it in the kernel."""
 
 
-def spawn_of(options: Options) -> Spawn:
+def spawn_of(options: pipe.Options) -> Spawn:
     """What starts a worker with these options."""
     argument = msgspec.json.encode(options).decode()
 
