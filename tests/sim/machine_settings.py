@@ -18,11 +18,11 @@ WORKLOADS = {
 }
 """Kind and GPU profile by name."""
 
-BOOT_GRACE_S = 10.0
+BOOT_GRACE_S = 8.0
 REPORT_INTERVAL_S = 3.0
 LOCK_INTERVAL_S = 5.0
-LOOK_INTERVAL_S = 2.0
-HOT_SAMPLES = 3
+LOOK_INTERVAL_S = 1.5
+HOT_SAMPLES = 2
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
 
@@ -34,7 +34,7 @@ ROUTES = {
 UNROUTED_OF_5 = 2
 """Of every five seeds the one without a load balancer: its misfortune stays as it was."""
 
-DEADLINES = Deadlines(prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=3, start_s=3, probe_s=9)
+DEADLINES = Deadlines(prepare_s=4, drain_s=3, stop_s=4, vacate_s=4, tune_s=2, start_s=2, probe_s=6)
 
 
 def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
