@@ -6,6 +6,7 @@ It ends nothing by itself: what it finds is told, and the switch machine decides
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from agent.core.model import Erred, Noted
@@ -20,12 +21,32 @@ WRONG_INTERVAL_S = 1.0
 """Between two looks at one that was found wrong."""
 
 
-async def on_duty(
-    traffic: Traffic,
-    driver: Driver,
-    workload: Workload,
-    ticket: int,
-    emit: Callable[[Noted | Erred], None],
+Emit = Callable[[Noted | Erred], None]
+
+
+async def until_exit(
+    traffic: Traffic, driver: Driver, workload: Workload, ticket: int, emit: Emit
+) -> str:
+    """Do the duty until no process of the workload is left, and say how it ended."""
+    loop, over = asyncio.get_running_loop(), asyncio.timeout(None)
+
+    def leave(exited: asyncio.Task[str]) -> None:
+        if not exited.cancelled():
+            over.reschedule(loop.time())
+
+    async with asyncio.TaskGroup() as tasks:
+        # The duty is not the child: of a cancelled task the child may take one more step.
+        exited = tasks.create_task(driver.exited(workload))
+        exited.add_done_callback(leave)
+        with contextlib.suppress(TimeoutError):
+            async with over:
+                await _on_duty(traffic, driver, workload, ticket, emit)
+                await exited
+    return exited.result()
+
+
+async def _on_duty(
+    traffic: Traffic, driver: Driver, workload: Workload, ticket: int, emit: Emit
 ) -> None:
     """Let requests in, then look at the answer now and then, until it is wrong for certain."""
     readiness = workload.readiness

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
+from agent import duty
 from agent.core import rhythm
 from agent.core.model import (
     Bound,
@@ -27,7 +28,6 @@ from agent.core.model import (
     Watch,
 )
 from agent.core.workload import Deadlines, Workload
-from agent.duty import on_duty
 from agent.ports import (
     Checker,
     Driver,
@@ -282,11 +282,8 @@ class Performer:
                 emit(Failed(ticket, failure))
         timer = asyncio.get_running_loop().call_later(HELD_OUT_S, emit, HeldOut(ticket))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                work = on_duty(self._traffic, driver, workload, ticket, emit)
-                duty = tasks.create_task(work)
-                emit(Exited(ticket, await driver.exited(workload)))
-                duty.cancel()
+            ended = await duty.until_exit(self._traffic, driver, workload, ticket, emit)
+            emit(Exited(ticket, ended))
         finally:
             timer.cancel()
 

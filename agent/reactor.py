@@ -256,6 +256,7 @@ class Reactor:
 
     async def _guarded(self, effect: Effect, pause_s: float) -> None:
         """A bug in one driver must not take the rig's other groups with it."""
+        # Also without a pause a word that waits already overtakes the effect: nothing of it begins.
         await asyncio.sleep(pause_s)
         while True:
             try:

@@ -21,7 +21,7 @@ from wire.messages import Down, Up
 from wire.signing import Verifier
 from wire.transport import AgentLink
 
-REPORT_GAP_S = 0.05
+REPORT_GAP_S = 0.2
 """Changes closer together than this travel in one report."""
 
 SAMPLES_KEPT_MAX = 1_000
@@ -128,6 +128,7 @@ class Uplink:
 
     async def _report(self) -> None:
         await self._hello()
+        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
             await self._send(messages.StateReport(self.statuses()))
@@ -135,9 +136,9 @@ class Uplink:
             if outcomes:
                 await self._send(messages.Outcomes(outcomes))
             await asyncio.sleep(REPORT_GAP_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.report_interval_s):
-                    await self._changed.wait()
+            heartbeat = loop.call_later(self._settings.report_interval_s, self._changed.set)
+            await self._changed.wait()
+            heartbeat.cancel()
 
     async def _hello(self) -> None:
         groups = tuple(group.offer() for group in self._settings.groups)

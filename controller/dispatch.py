@@ -53,37 +53,34 @@ class Dispatch:
 
     async def deliver(self) -> None:
         """Send whatever is due now."""
-        for rig in list(self._sessions.all()):
-            if self._fleet.admitted(rig) and self._due(rig):
-                await self._send(rig)
+        sessions = self._sessions.all()
+        for rig in list(sessions):
+            if not self._fleet.admitted(rig):
+                self._mail.pop(rig, None)
+            elif sessions[rig].hello is not None and not sessions[rig].gone:
+                await self._deliver_to(rig)
 
-    def hurry(self, rig: str) -> None:
-        """The rig has just come (back): tell it at once."""
+    async def greet(self, rig: str, *, planned: bool) -> None:
+        """The rig has just come (back): tell it at once, or after the plan that is due anyway."""
         self._mail.pop(rig, None)
+        if not planned:
+            await self._deliver_to(rig)
 
-    def _due(self, rig: str) -> bool:
-        session = self._sessions.all()[rig]
-        mail = self._mail.get(rig)
-        if session.hello is None or session.gone:
-            return False
-        if mail is None or mail.generations != self._generations(rig):
-            return True
-        waited_s = self._clock() - mail.at
-        pause_s = self._lease_s / RENEWALS_PER_LEASE
-        if self._fleet.unobserved(rig):
-            pause_s = min(pause_s, RESEND_S * 2.0 ** min(mail.attempts, 10))
-        return waited_s >= pause_s
-
-    async def _send(self, rig: str) -> None:
-        generations, mail = self._generations(rig), self._mail.get(rig)
-        again = mail is not None and mail.generations == generations
-        unobserved = self._fleet.unobserved(rig)
-        attempts = mail.attempts + 1 if mail is not None and again and unobserved else 0
+    async def _deliver_to(self, rig: str) -> None:
+        assignments, unobserved = self._fleet.assigned(rig), self._fleet.unobserved(rig)
+        generations = tuple(assignment.generation for assignment in assignments)
+        mail, attempts = self._mail.get(rig), 0
+        if mail is not None and mail.generations == generations:
+            if self._clock() - mail.at < self._pause_s(mail, unobserved=unobserved):
+                return
+            attempts = mail.attempts + 1 if unobserved else 0
         self.sent += 1
         self.resent += bool(attempts)
-        order = messages.Order(self._fleet.assigned(rig), self._lease_s, self._stamp())
+        order = messages.Order(assignments, self._lease_s, self._stamp())
         await self._sessions.send(rig, order, keep_s=self._lease_s)
         self._mail[rig] = _Mail(self._clock(), attempts, generations)
 
-    def _generations(self, rig: str) -> tuple[int, ...]:
-        return tuple(assignment.generation for assignment in self._fleet.assigned(rig))
+    def _pause_s(self, mail: _Mail, *, unobserved: bool) -> float:
+        """Between two orders of the same content."""
+        renewal_s = self._lease_s / RENEWALS_PER_LEASE
+        return min(renewal_s, RESEND_S * 2.0 ** min(mail.attempts, 10)) if unobserved else renewal_s

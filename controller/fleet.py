@@ -121,15 +121,18 @@ class Fleet:
         self._remember(assignments)
 
     def assigned(self, rig: str) -> tuple[Assignment, ...]:
-        """The newest assignment of each group that a rig offers, by group."""
-        found, offers = self._by_rig.get(rig, {}), self._offers(rig)
-        return tuple(found[group] for group in sorted(o.group for o in offers) if group in found)
+        """The newest assignment of each group that a rig offers, in the rig's own order."""
+        found = self._by_rig.get(rig)
+        if not found:
+            return ()
+        return tuple(found[o.group] for o in self._offers(rig) if o.group in found)
 
     def unobserved(self, rig: str) -> bool:
         """Whether some assignment has not been seen by its rig yet."""
+        session = self._sessions.all().get(rig)
+        seen = session.groups if session is not None else {}
         return any(
-            (status := self._status(GroupKey(rig, a.group))) is None
-            or status.generation < a.generation
+            (status := seen.get(a.group)) is None or status.generation < a.generation
             for a in self.assigned(rig)
         )
 
@@ -168,14 +171,23 @@ class Fleet:
                     rejection.workload, status.generation, self._now(), rejection.reason
                 )
 
-    def moment(self, rig: str) -> tuple[tuple[object, ...], ...]:
-        """What of a rig's report matters to a plan, to see whether it has changed."""
+    def moment(self, rig: str) -> tuple[object, ...]:
+        """What of a rig matters to a plan, to see whether it has changed."""
         session = self._sessions.all().get(rig)
-        groups = session.groups.values() if session else ()
-        return tuple(
-            (s.group, s.phase if s.phase.stable else None, s.generation, s.rejected, s.lock)
-            for s in groups
+        if session is None:
+            return ()
+        groups = (
+            (s.group, self._rest(rig, s), s.rejected, s.lock) for s in session.groups.values()
         )
+        return session.hello, self.online(rig), *groups
+
+    def _rest(self, rig: str, status: GroupStatus) -> tuple[object, ...]:
+        """How a group rests; how far it has come with a switch changes no plan."""
+        newest = self._by_rig.get(rig, {}).get(status.group)
+        switching = newest is not None and status.generation < newest.generation
+        if switching or not status.phase.stable:
+            return ()
+        return status.phase, status.generation
 
     def _restore(self) -> None:
         self.refresh()

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from controller.core.ledger import Tally
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote
+from controller.core.standing import misunderstood
 from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
 from controller.ports import StoredAssignment, StoreError
@@ -26,7 +27,7 @@ from wire.transport import Received
 HOLD_FOREVER_S = 10.0 * 365 * 86_400
 """How long a previewed pin stands: longer than anybody looks."""
 
-PLAN_GAP_S = 0.05
+PLAN_GAP_S = 0.2
 """Reports closer together than this are answered by one plan."""
 
 INVENTORY_INTERVAL_S = 2.0
@@ -114,13 +115,14 @@ class Reconciler:
         return self._decide(self._fleet.views(), self._prices.quotes(), standing + pinned, now)
 
     async def _loop(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             self._poked.clear()
             await self.tick()
             await asyncio.sleep(PLAN_GAP_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._tick_s):
-                    await self._poked.wait()
+            next_tick = loop.call_later(self._tick_s, self._poked.set)
+            await self._poked.wait()
+            next_tick.cancel()
 
     async def _repeat(self) -> None:
         """Between two plans: repeat what was not observed, renew leases, heed the inventory."""
@@ -157,7 +159,7 @@ class Reconciler:
         plan = self._decide(views, self._prices.quotes(), holds, now)
         self.plan_s = self._ambience.monotonic() - began
         self._assign(plan, {view.key: view for view in views}, self._released(views, holds))
-        self._holds_seen = {hold.hold_id for hold in holds}
+        self._holds_seen = self._heeded(views, holds)
         if self.newest is not None:
             self.tally = self.tally.passed(self.newest, views, now - self.newest.at)
         self.newest = plan
@@ -169,10 +171,7 @@ class Reconciler:
         fresh = [
             self._assignment(decision, plan.at)
             for decision in plan.decisions
-            if decision.moves
-            or decision.key in released
-            or self._forgotten(views[decision.key])
-            or _misunderstood(views[decision.key])
+            if self._differs(decision, views[decision.key], released)
         ]
         if not fresh:
             return
@@ -183,6 +182,16 @@ class Reconciler:
                 workload=stored.assignment.workload or OFF,
                 generation=stored.assignment.generation, reason=stored.assignment.reason,
             )  # fmt: skip
+
+    def _differs(self, decision: Decision, view: GroupView, released: Set[GroupKey]) -> bool:
+        """Whether the plan changes what holds for a group."""
+        # A controller that lost its memory knows only from the rig which generation is new to it.
+        return view.status is not None and (
+            decision.moves
+            or decision.key in released
+            or self._forgotten(view)
+            or misunderstood(view)
+        )
 
     def _forgotten(self, view: GroupView) -> bool:
         """The rig obeys a generation that this controller does not remember."""
@@ -201,6 +210,12 @@ class Reconciler:
         return held & {
             view.key for view in views if view.status and view.status.phase is Phase.FAILED
         }
+
+    def _heeded(self, views: Sequence[GroupView], holds: Sequence[Hold]) -> Set[str]:
+        """Holds that are news no more; on a group that has not reported yet they still will be."""
+        silent = {view.key for view in views if view.status is None}
+        first = self._holds_seen is None
+        return {h.hold_id for h in holds if first or GroupKey(h.rig, h.group) not in silent}
 
     def _assignment(self, decision: Decision, now: float) -> StoredAssignment:
         assignment = Assignment(
@@ -235,18 +250,19 @@ class Reconciler:
             return
         if self._sessions.owes_hello(received.rig):
             await self._sessions.send(received.rig, messages.Welcome())
+        changed = self._fleet.moment(received.rig) != before
         match news:
             case messages.Hello(groups=groups):
                 self._fleet.portraits.greeted(received.rig, groups)
-                self._dispatch.hurry(received.rig)
-                self.poke()
+                await self._dispatch.greet(received.rig, planned=changed)
             case messages.Learned(measured=measured):
                 self._fleet.portraits.told(received.rig, measured)
             case messages.Outcomes(outcomes=outcomes):
                 await self._store_outcomes(received.rig, outcomes)
-            case messages.StateReport() if self._fleet.moment(received.rig) != before:
+            case messages.StateReport() if changed:
                 self._fleet.notice(received.rig)
-                self.poke()
+        if changed:
+            self.poke()
 
     async def _store_outcomes(self, rig: str, outcomes: tuple[Outcome, ...]) -> None:
         """Durable first, acknowledged after."""
@@ -261,20 +277,6 @@ class Reconciler:
         for outcome in outcomes:
             through[outcome.group] = max(outcome.generation, through.get(outcome.group, 0))
         await self._sessions.send(rig, messages.OutcomesAck(through))
-
-
-def _misunderstood(view: GroupView) -> bool:
-    """The rig rests at this generation with something else, and has nothing against ours.
-
-    It was told otherwise under the same number, by a controller that lost its memory since.
-    """
-    status = view.status
-    if status is None or not view.online or status.generation != view.generation:
-        return False
-    if status.lapsed or status.phase not in (Phase.IDLE, Phase.RUNNING):
-        return False
-    rejected = {rejection.workload for rejection in status.rejected}
-    return status.active != view.assigned and view.assigned not in rejected
 
 
 def _unheard(_: Outcome) -> None:

@@ -74,6 +74,8 @@ def _admitted(
 def _gains(site: SiteProblem, result: SiteAllocation) -> Iterator[tuple[int, float]]:
     """Every move of a site and what it gains over staying, watts at their price."""
     outcome = result.outcome
+    if not any(outcome.picks):
+        return
     stay = _stay(site)
     for i, pick in enumerate(outcome.picks):
         if pick:

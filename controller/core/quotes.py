@@ -8,7 +8,7 @@ news for the worse counts at once, news for the better must be repeated that lon
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median_high, median_low
 
@@ -102,7 +102,7 @@ def quote(book: Book, rules: Mapping[str, QuoteRules], series: str, now: float) 
         held_s = max(0.0, page.heard_at - level.since)
         reason = f"{series}: first value, held {held_s:.0f} of {rule.rises_persist_s:.0f} s"
         return Quote(series, None, page.agreed_at, QuoteState.MISSING, _join(reason, news))
-    usable = len(_voters(page, rule, now))
+    usable = len(_voters(page.readings, rule, now))
     if usable < rule.quorum:
         reason = _join(f"{series}: {usable} of {rule.quorum} sources usable", news)
         return Quote(series, level.value, page.agreed_at, QuoteState.HELD, reason)
@@ -119,13 +119,13 @@ def _turn(page: Page, rule: QuoteRules, words: list[Observation], now: float) ->
     if not words and _stands(page, rule, now):
         return page
     readings = {reading.source: reading for reading in page.readings}
-    for word in sorted(words, key=lambda word: _order(word, rule)):
+    for word in sorted(words, key=lambda word: _order(word, rule)) if len(words) > 1 else words:
         if word.source in readings or len(readings) < SOURCES_MAX:
             known = readings.get(word.source, Reading(source=word.source))
             readings[word.source] = _heard(known, word, rule, now)
     level = page.levels[-1].value if page.levels else None
     doubted = tuple(_doubted(readings[source], rule, level, now) for source in sorted(readings))
-    return _levelled(replace(page, readings=doubted), rule, now)
+    return _levelled(page, doubted, rule, now)
 
 
 def _stands(page: Page, rule: QuoteRules, now: float) -> bool:
@@ -158,10 +158,15 @@ def _heard(known: Reading, word: Observation, rule: QuoteRules, now: float) -> R
         return replace(known, fault=fault)
     if word.at < known.at:
         return known
-    heard = replace(known, value=word.value, at=min(word.at, now), heard_at=now, fault="")
     # Silence proves nothing: what was doubted before it has not been repeated throughout.
     silent = now - known.heard_at > rule.stale_after_s
-    return replace(heard, doubted_since=None) if silent else heard
+    return Reading(
+        source=known.source,
+        value=word.value,
+        at=min(word.at, now),
+        heard_at=now,
+        doubted_since=None if silent else known.doubted_since,
+    )
 
 
 def _doubted(reading: Reading, rule: QuoteRules, level: float | None, now: float) -> Reading:
@@ -171,9 +176,9 @@ def _doubted(reading: Reading, rule: QuoteRules, level: float | None, now: float
     return reading if reading.doubted_since is not None else replace(reading, doubted_since=now)
 
 
-def _voters(page: Page, rule: QuoteRules, now: float) -> list[Reading]:
+def _voters(readings: Sequence[Reading], rule: QuoteRules, now: float) -> list[Reading]:
     """Readings that count now."""
-    fresh = [r for r in page.readings if not r.fault and now - r.at <= rule.stale_after_s]
+    fresh = [r for r in readings if not r.fault and now - r.at <= rule.stale_after_s]
     doubted = sum(reading.doubted_since is not None for reading in fresh)
     if doubted >= max(2, rule.quorum):
         return fresh
@@ -185,20 +190,22 @@ def _voters(page: Page, rule: QuoteRules, now: float) -> list[Reading]:
     ]
 
 
-def _levelled(page: Page, rule: QuoteRules, now: float) -> Page:
-    voters = _voters(page, rule, now)
+def _levelled(page: Page, readings: tuple[Reading, ...], rule: QuoteRules, now: float) -> Page:
+    voters = _voters(readings, rule, now)
     if len(voters) < rule.quorum:
-        return page
+        return replace(page, readings=readings)
     level = _median([r.value for r in voters if r.value is not None], page, rule)
     heard_at = max(reading.heard_at for reading in voters)
     levels = _pushed(_standing(page, rule, now), level, rule, now)
     start = max((i for i, at in enumerate(levels) if _proven(at, heard_at, rule)), default=0)
     agreed_at = max(reading.at for reading in voters)
-    return replace(page, levels=levels[start:], agreed_at=agreed_at, heard_at=heard_at)
+    return Page(readings=readings, levels=levels[start:], agreed_at=agreed_at, heard_at=heard_at)
 
 
 def _median(values: list[float], page: Page, rule: QuoteRules) -> float:
     """Of two middle values the one nearer the level: an average would let one wild source in."""
+    if len(values) == 1:
+        return values[0]
     low, high = median_low(values), median_high(values)
     if not page.levels:
         return low if rule.cautious is Cautious.LOW else high

@@ -73,6 +73,20 @@ def rejections(view: GroupView) -> dict[str, str]:
     return {rejection.workload: rejection.reason for rejection in (*view.avoided, *current)}
 
 
+def misunderstood(view: GroupView) -> bool:
+    """The rig rests at this generation with something else, and has nothing against ours.
+
+    It was told otherwise under the same number, by a controller that lost its memory since.
+    """
+    status = view.status
+    if status is None or not view.online or status.generation != view.generation:
+        return False
+    if status.lapsed or status.phase not in (Phase.IDLE, Phase.RUNNING):
+        return False
+    rejected = {rejection.workload for rejection in status.rejected}
+    return status.active != view.assigned and view.assigned not in rejected
+
+
 def holds_in_force(holds: Iterable[Hold], now: float) -> Mapping[GroupKey, Hold]:
     """By group; of several the newest word counts."""
     return {

@@ -19,7 +19,7 @@ from agent.gpu.child import Limits
 from agent.gpu.collector import BEAT_S
 from agent.gpu.supervisor import PAUSE_S
 from agent.gpu.tuning.helper_link import ANSWER_S
-from agent.gpu.tuning.worker import WORK_S
+from agent.gpu.tuning.pipe import WORK_S
 from agent.settings import GpuSettings, SafetySettings
 from tests.agent.looking import until
 from tests.agent.pairs import STUCK, Pair

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core.model import Lapsed, Offline
-from agent.uplink import REFUSAL_GAP_S, SAMPLES_KEPT_MAX, SAMPLES_PER_FRAME_MAX
+from agent.uplink import REFUSAL_GAP_S, REPORT_GAP_S, SAMPLES_KEPT_MAX, SAMPLES_PER_FRAME_MAX
 from tests.agent.groups import BOOT, SIGNER, RigBench, until, workload
 from tests.sim.clock import run
 from wire import codec, messages, model
@@ -141,7 +141,7 @@ def test_welcome_is_answered_with_hello_and_state() -> None:
         async with RigBench().run() as bench:
             reports = len(bench.bodies(messages.StateReport))
             await bench.say(messages.Welcome())
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(2 * REPORT_GAP_S)
             assert len(bench.bodies(messages.Hello)) == 2
             assert len(bench.bodies(messages.StateReport)) > reports
 

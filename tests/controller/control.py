@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from controller.core.model import (
     Block,
@@ -22,6 +23,7 @@ from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.sessions import Sessions
 from controller.store.memory import MemoryStore
+from tests.agent.groups import working
 from wire import codec, messages, model
 from wire.memory import MemoryNetwork
 from wire.messages import Down, Up
@@ -34,6 +36,9 @@ VERIFIER = Verifier(SIGNER.public_key)
 LEASE_S = 300.0
 EPOCH = 1_700_000_000.0
 TICK_S = 1.0
+
+PATIENCE_S = 3.0
+"""Virtual seconds in which everything that is due has happened."""
 
 OFFERS = tuple(model.WorkloadOffer(name, model.Kind.MINING) for name in ("etc", "llama"))
 
@@ -261,3 +266,22 @@ class Talker:
 
     def welcomes(self) -> int:
         return sum(isinstance(down.body, messages.Welcome) for down in self.heard)
+
+
+@asynccontextmanager
+async def live(
+    store: FullStore | None = None, network: MemoryNetwork | None = None
+) -> AsyncIterator[Control]:
+    """A controller at work that knows `rig-1`."""
+    control = Control(store, network)
+    control.enrol("rig-1")
+    async with working(asyncio.create_task(control.reconciler.run())):
+        yield control
+
+
+async def standing_by(control: Control, active: str | None = None, generation: int = 0) -> Talker:
+    """`rig-1`, which has said what it offers and what it does."""
+    rig = Talker(control.network)
+    await rig.say(hello())
+    await rig.say(messages.StateReport((status(active, generation),)))
+    return rig

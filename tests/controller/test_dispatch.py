@@ -112,7 +112,7 @@ def test_a_rig_that_comes_back_is_told_at_once() -> None:
         post.assign("etc", 1)
         await post.says(messages.StateReport((status("etc", 1),)))
         await post.delivered(for_s=1.0)
-        post.control.dispatch.hurry("rig-1")
+        await post.control.dispatch.greet("rig-1", planned=True)
         assert len(await post.delivered(for_s=1.0)) == 1
 
     posted(scenario)

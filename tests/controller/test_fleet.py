@@ -162,6 +162,44 @@ def test_what_of_a_report_matters_to_a_plan() -> None:
     fleet(check)
 
 
+def test_the_progress_of_a_switch_that_was_ordered_changes_no_plan() -> None:
+    def check(control: Control) -> None:
+        def moment(report: GroupStatus, at_s: float) -> object:
+            hear(control, at_s, messages.StateReport((report,)))
+            return control.fleet.moment("rig-1")
+
+        hear(control, 1.0, hello())
+        control.fleet.assign([stored(2, "llama")])
+        ordered = moment(status("etc", 1), 2.0)
+        assert moment(status("etc", 2, phase=Phase.PREPARING, target="llama"), 3.0) == ordered
+        assert moment(status("llama", 2), 4.0) != ordered
+        failed = replace(
+            status("etc", 2, phase=Phase.PREPARING), rejected=(Rejection("llama", "no image"),)
+        )
+        assert moment(failed, 5.0) != ordered
+
+    fleet(check)
+
+
+def test_a_rig_that_comes_back_matters_to_a_plan_and_one_that_repeats_its_hello_does_not() -> None:
+    async def scenario() -> None:
+        control = Control()
+        control.enrol("rig-1")
+        hear(control, 1.0, hello())
+        there = control.fleet.moment("rig-1")
+        hear(control, 2.0, hello())
+        assert control.fleet.moment("rig-1") == there
+        await asyncio.sleep(control.settings.offline_after_s + 1.0)
+        away = control.fleet.moment("rig-1")
+        assert away != there
+        hear(control, 3.0, hello())
+        assert control.fleet.moment("rig-1") == there
+        hear(control, 4.0, hello("g0", "g1"))
+        assert control.fleet.moment("rig-1") != there
+
+    run(scenario())
+
+
 # Outcomes.
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controller.core.model import GroupKey, GroupView
-from controller.reconciler import _misunderstood
+from controller.core.standing import misunderstood
 from wire.model import GroupOffer, GroupStatus, Leg, Phase, Rejection
 
 STATUS = GroupStatus("g0", Phase.RUNNING, Leg.FORWARD, "spare", "spare", 3, 0.0)
@@ -26,9 +26,9 @@ VIEW = GroupView(
 
 
 def test_one_generation_with_two_meanings_is_noticed() -> None:
-    assert _misunderstood(VIEW)
+    assert misunderstood(VIEW)
     idle = replace(STATUS, phase=Phase.IDLE, active=None, target=None)
-    assert _misunderstood(replace(VIEW, status=idle))
+    assert misunderstood(replace(VIEW, status=idle))
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_one_generation_with_two_meanings_is_noticed() -> None:
     ],
 )
 def test_a_rig_with_a_reason_is_left_alone(view: GroupView) -> None:
-    assert not _misunderstood(view)
+    assert not misunderstood(view)

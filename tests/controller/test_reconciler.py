@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from controller.core.measured import SAMPLES_MIN, Quantity
-from controller.core.model import GroupKey, Hold
+from controller.core.model import GroupKey
 from controller.reconciler import INVENTORY_INTERVAL_S
 from controller.sessions import WELCOME_GAP_S
-from tests.agent.groups import working
 from tests.controller.control import (
     EPOCH,
+    PATIENCE_S,
     TICK_S,
-    Control,
     FullStore,
     Talker,
     hello,
+    live,
     outcome,
     record,
+    standing_by,
     status,
 )
 from tests.sim.clock import run
@@ -28,28 +27,6 @@ from wire import messages
 from wire.figures import Figure, Measured
 from wire.memory import MemoryNetwork
 from wire.model import Outcome, Phase, Result
-
-PATIENCE_S = 3.0
-"""Virtual seconds in which everything that is due has happened."""
-
-
-@asynccontextmanager
-async def live(
-    store: FullStore | None = None, network: MemoryNetwork | None = None
-) -> AsyncIterator[Control]:
-    """A controller at work that knows `rig-1`."""
-    control = Control(store, network)
-    control.enrol("rig-1")
-    async with working(asyncio.create_task(control.reconciler.run())):
-        yield control
-
-
-async def standing_by(control: Control, active: str | None = None, generation: int = 0) -> Talker:
-    """`rig-1`, which has said what it offers and what it does."""
-    rig = Talker(control.network)
-    await rig.say(hello())
-    await rig.say(messages.StateReport((status(active, generation),)))
-    return rig
 
 
 def test_the_plan_becomes_an_assignment_on_the_rig() -> None:
@@ -99,7 +76,10 @@ def test_every_assignment_has_a_line_in_the_audit_all_in_one_go() -> None:
             rig = Talker(control.network)
             for group in ("g0", "g1", "g2"):
                 control.want("etc", group=group)
-            await rig.say(hello("g0", "g1", "g2"))
+            groups = ("g0", "g1", "g2")
+            await rig.say(hello(*groups))
+            assert store.writes == [], "nobody knows yet which generations the rig has seen"
+            await rig.say(messages.StateReport(tuple(status(None, 0, group=g) for g in groups)))
             await rig.listen(PATIENCE_S)
             assert [len(keys) for keys in store.writes] == [3]
             lines = reversed(store.events(limit=9))
@@ -120,6 +100,24 @@ def test_a_report_that_changes_what_a_plan_sees_is_planned_for_at_once() -> None
             await rig.say(messages.StateReport((status(None, 0, phase=Phase.FAILED),)))
             assert control.plans - before >= 1, "within tenths of a tick"
             assert TICK_S > 2 * 0.1
+
+    run(scenario())
+
+
+def test_an_agent_that_was_started_anew_is_told_at_once_and_plans_nothing_anew() -> None:
+    async def scenario() -> None:
+        async with live() as control:
+            rig = await standing_by(control)
+            control.want("etc")
+            await rig.listen(PATIENCE_S)
+            await rig.say(messages.StateReport((status("etc", 1),)))
+            await rig.listen(TICK_S * 0.3)
+            plans, orders = control.plans, len(rig.orders())
+            rig.run_id = "run-2"
+            await rig.say(hello())
+            assert control.plans == plans, "what it offers and does is known"
+            assert len(rig.orders()) == orders + 1
+            assert rig.assigned() == [(1, "etc")]
 
     run(scenario())
 
@@ -277,6 +275,7 @@ def test_enrolment_and_revocation_take_effect_while_the_controller_runs() -> Non
             control.store.put_rig(record("rig-2"))
             await asyncio.sleep(INVENTORY_INTERVAL_S + TICK_S)
             await late.say(hello())
+            await late.say(messages.StateReport((status(None, 0),)))
             control.want("etc", "rig-2")
             await late.listen(PATIENCE_S)
             assert late.assigned() == [(1, "etc")]
@@ -314,51 +313,6 @@ def test_a_rig_that_offers_too_much_harms_no_other() -> None:
 
 
 # Holds and previews.
-
-
-def hold(workload: str | None, for_s: float) -> Hold:
-    return Hold(
-        hold_id="h1",
-        rig="rig-1",
-        group="g0",
-        workload=workload,
-        owner="ada",
-        reason="fan noise",
-        created_at=EPOCH,
-        expires_at=EPOCH + for_s,
-    )
-
-
-def test_holds_are_planned_with_until_they_expire() -> None:
-    async def scenario() -> None:
-        async with live() as control:
-            rig = await standing_by(control)
-            control.want("etc")
-            control.store.put_hold(hold("llama", 30.0))
-            control.reconciler.poke()
-            await rig.listen(PATIENCE_S)
-            assert rig.assigned() == [(1, "llama")]
-            await rig.say(messages.StateReport((status("llama", 1),)))
-            await rig.listen(40.0)
-            assert control.holds_seen == []
-            assert rig.assigned() == [(2, "etc")]
-
-    run(scenario())
-
-
-def test_a_preview_changes_nothing() -> None:
-    async def scenario() -> None:
-        async with live() as control:
-            await standing_by(control)
-            control.store.put_hold(hold("llama", 30.0))
-            key = GroupKey("rig-1", "g0")
-            assert control.reconciler.preview({}).decisions[0].chosen == "llama"
-            pinned = control.reconciler.preview({key: None})
-            assert pinned.decisions[0].chosen is None
-            assert len(control.holds_seen) == 1, "a pin beats the hold of its group"
-            assert key not in control.fleet.assignments
-
-    run(scenario())
 
 
 def learned(watts: float, workload: str | None = "etc") -> messages.Learned:

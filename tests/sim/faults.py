@@ -8,8 +8,15 @@ from enum import StrEnum
 
 from agent.core.model import Offline
 
-CALM_S = 30.0
+CALM_S = 16.0
 """From here on nothing goes wrong any more, virtual seconds."""
+
+SPARED_ONE_IN = 2
+"""Each kind strikes in one of so many seeds: what strikes everywhere hides what takes long."""
+
+RIGS = (1, 1, 2, 3)
+GROUPS = (1, 1, 2)
+"""Sizes of a fleet, and groups of each rig: the fewer there are, the harder each is struck."""
 
 CONTROLLER = "controller"
 
@@ -97,7 +104,8 @@ class Mishap:
 class _Odds:
     """How often a kind strikes and for how long."""
 
-    most: int
+    often: int
+    """Mean, where it strikes at all."""
     longest_s: float = 0.0
     controller: bool = False
     """Whether the controller can be struck too."""
@@ -110,7 +118,7 @@ ODDS: dict[Fault, _Odds] = {
     Fault.UPGRADE: _Odds(1),
     Fault.REBOOT: _Odds(2),
     Fault.BACKUP: _Odds(1, one_in=5),
-    Fault.DEAF: _Odds(1, 25.0),
+    Fault.DEAF: _Odds(2, 25.0),
     Fault.MUTE: _Odds(1, 25.0),
     Fault.REPLAY_DOWN: _Odds(3),
     Fault.REPLAY_UP: _Odds(3),
@@ -124,8 +132,8 @@ ODDS: dict[Fault, _Odds] = {
     Fault.DISK_DEATH: _Odds(2),
     Fault.DISK_ROT: _Odds(1, one_in=3),
     Fault.DISK_LOST: _Odds(1, one_in=3),
-    Fault.EXIT: _Odds(3),
-    Fault.HOT: _Odds(2, 29.0),
+    Fault.EXIT: _Odds(5),
+    Fault.HOT: _Odds(2, 20.0),
     Fault.BLIND: _Odds(2, 12.0),
     Fault.STUCK: _Odds(1, 12.0),
     Fault.UNTUNED: _Odds(1, 10.0),
@@ -133,7 +141,7 @@ ODDS: dict[Fault, _Odds] = {
     Fault.VERB_DEATH: _Odds(2),
     Fault.CLOCK_STEP: _Odds(2, 10.0),
     Fault.FEED_DOWN: _Odds(1, 30.0),
-    Fault.OPERATOR: _Odds(2),
+    Fault.OPERATOR: _Odds(3),
 }
 
 LATER_ODDS: dict[Fault, _Odds] = {Fault.UNTOLD: _Odds(2, 20.0)}
@@ -144,23 +152,24 @@ LOCKED_ONE_IN = 2
 
 MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
     {},
-    {"ready_s": 4.0},
+    {"ready_s": 3.0},
     {"never_ready": True},
     {"prepare_fails": True},
-    {"prepare_s": 10.0},
+    {"prepare_s": 8.0},
     {"start_fails": True},
-    {"start_s": 8.0},
+    {"start_s": 5.0},
     {"half_start": True},
     {"probe_fails": True},
-    {"exit_after_s": 8.0},
-    {"exit_after_s": 2.5},
-    {"stop_s": 2.0},
+    {"exit_after_s": 3.0},
+    {"exit_after_s": 2.0},
+    {"stop_s": 1.2},
     {"ignores_term": True},
     {"stop_hangs": True},
+    {"stop_hangs": True, "probe_fails": True},
     {"keeps_memory_s": 3.0},
     {"keeps_memory": True},
     {"drain_hangs": True},
-    {"drain_s": 2.0},
+    {"drain_s": 1.5},
 )
 """What a workload may do wrong until `CALM_S`, see `agent.drivers.script`."""
 
@@ -192,7 +201,7 @@ class Schedule:
 def draw(seed: int) -> Schedule:
     """The schedule of a seed; the same for ever."""
     rng = random.Random(f"{seed}/schedule")
-    rigs, groups = rng.randint(1, 3), rng.randint(1, 2)
+    rigs, groups = rng.choice(RIGS), rng.choice(GROUPS)
     names = [f"rig-{number}" for number in range(rigs)]
     return _with_locks(_schedule(rng, seed, rigs, groups, names), random.Random(f"{seed}/locks"))
 
@@ -213,7 +222,7 @@ def _with_locks(schedule: Schedule, rng: random.Random) -> Schedule:
 def _claims(rng: random.Random) -> dict[str, float | bool | str]:
     if rng.random() < 0.2:
         return {}
-    return {"locked_after_s": rng.uniform(0.0, 12.0), "locked_for_s": rng.uniform(0.5, 20.0)}
+    return {"locked_after_s": rng.uniform(0.0, 6.0), "locked_for_s": rng.uniform(0.5, 20.0)}
 
 
 def _schedule(rng: random.Random, seed: int, rigs: int, groups: int, names: list[str]) -> Schedule:
@@ -229,21 +238,21 @@ def _schedule(rng: random.Random, seed: int, rigs: int, groups: int, names: list
         ),
         scripts={
             name: {
-                workload: rng.choice(MISBEHAVIOUR) if rng.random() < 0.4 else {}
+                workload: rng.choice(MISBEHAVIOUR) if rng.random() < 0.5 else {}
                 for workload in ("coin", "chat", "spare")
             }
             for name in names
         },
         offline={name: rng.choice(list(Offline)) for name in names},
-        price_interval_s=rng.choice((4.0, 10.0, 25.0)),
+        price_interval_s=rng.choice((2.5, 6.0, 15.0)),
     )
 
 
 def _mishaps(rng: random.Random, kind: Fault, odds: _Odds, rigs: list[str]) -> list[Mishap]:
-    if rng.randrange(odds.one_in):
+    if rng.randrange(SPARED_ONE_IN * odds.one_in):
         return []
     found = []
-    for _ in range(rng.randint(0, odds.most)):
+    for _ in range(rng.randint(1, 2 * odds.often - 1)):
         start_s = rng.uniform(1.0, CALM_S)
         end_s = min(CALM_S, start_s + rng.uniform(0.0, odds.longest_s))
         who = rng.choice([*rigs, CONTROLLER] if odds.controller else rigs)

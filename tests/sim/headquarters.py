@@ -25,11 +25,11 @@ from tests.sim.trace import Trace
 from tests.sim.witness import Witness
 from wire.signing import Signer
 
-LEASE_S = 9.0
+LEASE_S = 7.5
 TICK_S = 8.0
-OFFLINE_AFTER_S = 10.0
+OFFLINE_AFTER_S = 8.0
 POLL_S = 4.0
-HOLD_S = 12.0
+HOLD_S = 6.0
 """How long an operator's whim lasts."""
 
 SOON_S = 0.2

@@ -22,7 +22,7 @@ WRITTEN_MAX = 100
 VACANT_SAMPLES = 2
 """So many looks must find a group's GPUs empty."""
 
-HOLD_S = 2.0
+HOLD_S = 1.5
 """Proving time of every workload."""
 
 
@@ -176,8 +176,8 @@ class SimJournal:
         hardware = self._around.hardware
         locked = hardware.locked(self._group, state.active or "")
         self._witness(checks.lock_kept(before, state, locked=locked))
-        # What is told in one moment may be written in the next.
-        told = hardware.world.lock_told or self._fresh
+        # Who takes up its work has asked nobody yet: the lock is as the last agent left it.
+        told = hardware.world.lock_told and not self._fresh
         self._witness(checks.lock_remembered(before, state, told=told))
 
     def _check_vacancy(self, state: State) -> None:

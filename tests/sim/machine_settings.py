@@ -25,15 +25,15 @@ WORKLOADS = {
 }
 """Kind and GPU profile by name."""
 
-BOOT_GRACE_S = 10.0
+BOOT_GRACE_S = 8.0
 REPORT_INTERVAL_S = 3.0
 LOCK_INTERVAL_S = 5.0
-LOOK_INTERVAL_S = 2.0
-HOT_SAMPLES = 3
+LOOK_INTERVAL_S = 1.5
+HOT_SAMPLES = 2
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
 LADDER = LadderSettings(derate_steps_max=1, derate_wait_s=1.0, restore_s=3.0)
-TUNE_S = 3.0
+TUNE_S = 2.0
 RUNG_S = LADDER.derate_wait_s + LOOK_INTERVAL_S
 DERATED_S = COOLED_S + TUNE_S + (LADDER.derate_steps_max + 1) * RUNG_S
 """The same where derating is tried first."""
@@ -47,7 +47,7 @@ UNROUTED_OF_5 = 2
 """Of every five seeds the one without a load balancer: its misfortune stays as it was."""
 
 DEADLINES = Deadlines(
-    prepare_s=6, drain_s=4, stop_s=6, vacate_s=5, tune_s=TUNE_S, start_s=3, probe_s=9
+    prepare_s=4, drain_s=3, stop_s=4, vacate_s=4, tune_s=TUNE_S, start_s=2, probe_s=6
 )
 
 

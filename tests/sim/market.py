@@ -33,7 +33,7 @@ FARM = FarmSettings(
 POLICY = PolicySettings(
     margin_usd_per_h=0.002,
     off_band_usd_per_h=0.002,
-    dwell_s=3.0,
+    dwell_s=1.5,
     payback_s=86_400.0,
     mining_switch=SwitchCost(cost_usd=0.0, duration_s=5.0),
     inference_switch=SwitchCost(cost_usd=0.0, duration_s=5.0),

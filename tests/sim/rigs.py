@@ -46,7 +46,7 @@ LAPSE_GRACE_S = REPORT_INTERVAL_S + 0.1
 RETRY_S = 3.0
 """A refused line is tried again within this time."""
 
-EXPIRY_S = 20.0
+EXPIRY_S = 12.0
 """No frame counts for longer than this after it was sent."""
 
 

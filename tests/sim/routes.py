@@ -16,7 +16,7 @@ from tests.sim.gpus import Life
 from tests.sim.journals import SimJournal
 from tests.sim.witness import Witness
 
-REFUSALS_RATIO = {"closed": 0.05, "opened": 0.3}
+REFUSALS_RATIO = {"closed": 0.12, "opened": 0.3}
 """Until everything is calm; a closing that is refused keeps much else from happening."""
 
 DEED_S = 0.05

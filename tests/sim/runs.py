@@ -83,6 +83,7 @@ def batch(seeds: Sequence[int]) -> Tally:
     """Run some seeds one after the other, whatever comes of them."""
     tally, began_s = Tally(), time.process_time()
     gc.collect()
+    gc.freeze()
     gc.disable()
     try:
         for seed in seeds:

@@ -184,7 +184,10 @@ BROKEN_PROMISES = {
     "seen_empty": [rig.seen_empty(1, 2)],
     "concluded": [rig.concluded(replace(FAILED, ended=None))],
     "leaves_failed": [rig.leaves_failed(FAILED, replace(IDLE, phase=Phase.PREPARING))],
-    "bounded": [rig.bounded(replace(RUNNING, restarts=7), RULES)],
+    "bounded": [
+        rig.bounded(replace(RUNNING, restarts=7), RULES),
+        rig.bounded(replace(RUNNING, restarts=6, rejected=()), RULES),
+    ],
     "emptied": [rig.emptied(VACATING, FAILED, frozenset({"coin"}))],
     "lock_kept": [rig.lock_kept(DRAINING, STOPPING, locked=True)],
     "lock_remembered": [rig.lock_remembered(LOCKED, RUNNING, told=False)],

@@ -6,7 +6,14 @@ import base64
 
 import pytest
 
-from wire.signing import KEY_BYTES, SIGNATURE_BYTES, KeyFormatError, Signer, Verifier
+from wire.signing import (
+    KEY_BYTES,
+    PROVEN_KEPT,
+    SIGNATURE_BYTES,
+    KeyFormatError,
+    Signer,
+    Verifier,
+)
 
 SEED = bytes(range(KEY_BYTES))
 
@@ -25,6 +32,27 @@ def test_a_signature_of_another_length_is_simply_wrong() -> None:
     verifier = Verifier(signer.public_key)
     for signature in (b"", signer.sign(b"x")[:-1], signer.sign(b"x") + b"\0"):
         assert not verifier.verify(signature, b"x")
+
+
+def test_what_was_believed_once_proves_nothing_for_anything_else() -> None:
+    signer = Signer(SEED)
+    verifier = Verifier(signer.public_key)
+    signature, other = signer.sign(b"payload"), signer.sign(b"other")
+    for _ in range(2):
+        assert verifier.verify(signature, b"payload")
+        assert not verifier.verify(signature, b"other")
+        assert not verifier.verify(other, b"payload")
+        assert not Verifier(Signer(b"x" * KEY_BYTES).public_key).verify(signature, b"payload")
+
+
+def test_only_so_many_frames_are_known_again() -> None:
+    signer = Signer(SEED)
+    verifier = Verifier(signer.public_key)
+    for number in range(3 * PROVEN_KEPT):
+        payload = b"%d" % number
+        assert verifier.verify(signer.sign(payload), payload)
+    assert len(verifier._proven) == PROVEN_KEPT
+    assert verifier.verify(signer.sign(b"0"), b"0")
 
 
 def test_the_same_seed_gives_the_same_key() -> None:

@@ -192,8 +192,9 @@ def leaves_failed(before: State | None, after: State) -> str:
 
 
 def bounded(state: State, rules: Rules) -> str:
-    """A workload that keeps exiting is given up."""
-    if state.restarts > rules.restarts_max + 1:
+    """A workload that keeps exiting is given up: the exit beyond its budget rejects it."""
+    spent = rules.restarts_max + bool(state.rejected)
+    if state.restarts > spent:
         return f"restart {state.restarts} of {state.target}, allowed are {rules.restarts_max}"
     return ""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 
 from agent.core import words
 from agent.core.model import Assigned, Renewed, Rules, State
 from agent.uplink import Uplink, _desired, _status
-from controller.dispatch import Dispatch
+from controller.dispatch import Dispatch, _Mail
 from controller.sessions import Session, Sessions
 from tests.sim.mutants.planting import Mutant, Swaps
 from wire import codec, messages, model
@@ -202,24 +203,16 @@ def _sender_unchecked(swaps: Swaps) -> None:
 
 
 def _orders_sent_once(swaps: Swaps) -> None:
-    due = Dispatch._due
-
-    def once(self: Dispatch, rig: str) -> bool:
-        mail = self._mail.get(rig)
-        return due(self, rig) and (mail is None or mail.generations != self._generations(rig))
-
-    swaps.attribute(Dispatch, "_due", once)
+    swaps.attribute(Dispatch, "_pause_s", lambda self, mail, *, unobserved: math.inf)
 
 
 def _lease_not_renewed(swaps: Swaps) -> None:
-    due = Dispatch._due
+    pause_s = Dispatch._pause_s
 
-    def unless_seen(self: Dispatch, rig: str) -> bool:
-        mail = self._mail.get(rig)
-        seen = mail is not None and mail.generations == self._generations(rig)
-        return due(self, rig) and not (seen and not self._fleet.unobserved(rig))
+    def unless_seen(self: Dispatch, mail: _Mail, *, unobserved: bool) -> float:
+        return pause_s(self, mail, unobserved=True) if unobserved else math.inf
 
-    swaps.attribute(Dispatch, "_due", unless_seen)
+    swaps.attribute(Dispatch, "_pause_s", unless_seen)
 
 
 MUTANTS = (
