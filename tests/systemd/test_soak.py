@@ -18,9 +18,9 @@ BOTH = frozenset({"a", "b"})
 
 def test_never_runs_both_whenever_the_agent_is_killed(rig: RigMachine) -> None:
     rig.machine.run("systemctl", "start", AGENT)
-    tally = asyncio.run(soak(rig, count=4, seed=1))
+    tally = asyncio.run(soak(rig, count=3, seed=1))
     assert tally.overlaps == []
-    assert tally.starts >= tally.switches == 4
+    assert tally.starts >= tally.switches == 3
     assert tally.killed_in.total() > 0, "a seed that kills nobody tries nothing"
 
 
