@@ -1,0 +1,196 @@
+"""How inference demand will go on: a distribution for each coming hour, learnt from the past ones.
+
+It works on the logarithm of demand: over a day that falls and rises by factors, not by groups.
+The level of each hour of day is learnt with its neighbours' help; what remains carries over from
+hour to hour, and what no hour explains is drawn from the surprises there were in like situations.
+It must never see an hour before it has begun.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.core.timing.hours import HOURS_PER_DAY, Hourly, hour_distance
+from controller.core.timing.terms import FloatArray, IntArray, Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """How fast the past is believed. Chosen once for all farms, see docs/decision.md."""
+
+    points: int = 28
+    """Of the lattice of demand."""
+    floor_ratio: float = 0.005
+    """Added to demand before its logarithm, as a share of all groups: nought has none."""
+    top_ratio: float = 2.0
+    """Highest demand that is told apart, as a share of all groups."""
+    smooth_h: float = 1.5
+    """How far an hour of day learns from its neighbours."""
+    shrink: float = 3.0
+    """Observations of the overall mean that each hour of day starts with."""
+    lags: int = 4
+    """Hours whose deviations are carried over."""
+    carry: float = 0.75
+    """Share of a deviation that is carried over by an hour, before anything is learnt."""
+    carry_weight: float = 20.0
+    """Weight of `carry` against what was seen."""
+    surprise: float = 1.2
+    """Standard deviation of surprises, in natural logarithms, before anything is learnt."""
+    surprise_weight: float = 12.0
+    """Surprises that this is worth."""
+    near_level: float = 1.2
+    """How alike in level, in natural logarithms, a situation is to count."""
+    near_h: float = 4.0
+    """How alike in hour of day it is to count."""
+    unlike_weight: float = 0.05
+    """What an unlike one still counts."""
+
+
+_SHAPE = np.array([-1.6, -0.9, -0.4, -0.1, 0.0, 0.1, 0.4, 0.9, 1.6])
+_SHAPE_WEIGHTS = np.array([0.06, 0.10, 0.16, 0.13, 0.10, 0.13, 0.16, 0.10, 0.06])
+"""Surprises before any were seen: many small ones, a few large."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """How deviations went over from hour to hour, and what they left unexplained."""
+
+    factors: FloatArray
+    """By lag, the newest first."""
+    surprises: FloatArray
+    """One for each hour that had a full past."""
+    levels: FloatArray
+    """Level of the hour before each."""
+    hours: IntArray
+    """Hour of day of the hour before each."""
+
+
+class DemandForecast:
+    """Demand as a Markov chain over a lattice, refitted every day."""
+
+    def __init__(self, groups: int, learning: Learning) -> None:
+        """Lay the lattice for so many groups."""
+        self._learning = learning
+        self._floor = learning.floor_ratio * groups
+        top = learning.top_ratio * groups + self._floor
+        self._lattice = np.linspace(np.log(self._floor), np.log(top), learning.points)
+        self._past = Hourly()
+        self._mean: FloatArray = np.zeros(HOURS_PER_DAY)
+        self._paths = (_nothing(learning.carry, learning.lags), _nothing(learning.carry, 1))
+        self._rows: FloatArray = np.zeros(0)
+        self._fitted_h = 0
+
+    @property
+    def demand_groups(self) -> FloatArray:
+        """Demand at each point of the lattice."""
+        return np.exp(self._lattice) - self._floor
+
+    def observe(self, seen: Moment) -> None:
+        """Take in one tick."""
+        level = np.log(max(0.0, seen.prices.demand_groups) + self._floor)
+        inside = float(np.clip(level, self._lattice[0], self._lattice[-1]))
+        if self._past.add(seen, inside):
+            self._fitted_h += 1
+        if not len(self._rows) or self._fitted_h >= HOURS_PER_DAY:
+            self._fit()
+            self._fitted_h = 0
+
+    def rows(self, hours: list[int]) -> FloatArray:
+        """Probabilities of the hour after each hour of day, by the demand in that."""
+        chain: FloatArray = self._rows[hours]
+        return chain
+
+    def coming(self) -> FloatArray:
+        """Probabilities of the next hour's demand from all that is known now."""
+        hours, levels = self._past.hours, self._past.values
+        full = self._paths[0]
+        path = full if len(levels) >= len(full.factors) else self._paths[1]
+        newest = slice(None, -len(path.factors) - 1, -1)
+        deviations = levels[newest] - self._mean[hours[newest]]
+        hour = int(hours[-1])
+        middle = self._mean[(hour + 1) % HOURS_PER_DAY] + path.factors @ deviations
+        return self._spread(path, hour, levels[-1:], np.array([middle]))[0]
+
+    def _fit(self) -> None:
+        """Learn from the whole past anew."""
+        learning, hours, levels = self._learning, self._past.hours, self._past.values
+        self._mean = _means(hours, levels, learning)
+        self._paths = (
+            _carried(hours, levels, self._mean, learning, learning.lags),
+            _carried(hours, levels, self._mean, learning, 1),
+        )
+        path = self._paths[1]
+        self._rows = np.empty((HOURS_PER_DAY, learning.points, learning.points))
+        for hour in range(HOURS_PER_DAY):
+            after = self._mean[(hour + 1) % HOURS_PER_DAY]
+            middles = after + path.factors[0] * (self._lattice - self._mean[hour])
+            self._rows[hour] = self._spread(path, hour, self._lattice, middles)
+
+    def _spread(
+        self, path: _Carried, hour: int, levels: FloatArray, middles: FloatArray
+    ) -> FloatArray:
+        """Distribution over the lattice around each middle, for a situation of each level."""
+        learning = self._learning
+        like_h = np.exp(-0.5 * (hour_distance(path.hours, hour) / learning.near_h) ** 2)
+        like = np.exp(-0.5 * ((path.levels - levels[:, None]) / learning.near_level) ** 2)
+        seen = like * like_h + learning.unlike_weight
+        weights = _SHAPE_WEIGHTS / _SHAPE_WEIGHTS.sum() * learning.surprise_weight
+        weights = np.hstack([seen, np.broadcast_to(weights, (len(levels), len(weights)))])
+        surprises = np.concatenate([path.surprises, _SHAPE * learning.surprise])
+        return _binned(middles[:, None] + surprises, weights, self._lattice)
+
+
+def _nothing(carry: float, lags: int) -> _Carried:
+    """What is assumed before anything was seen."""
+    factors = np.zeros(lags)
+    factors[0] = carry
+    none = np.zeros(0)
+    return _Carried(factors, none, none, np.zeros(0, dtype=np.int64))
+
+
+def _means(hours: IntArray, levels: FloatArray, learning: Learning) -> FloatArray:
+    """Mean level of each hour of day."""
+    sums = np.bincount(hours, levels, HOURS_PER_DAY)
+    counts = np.bincount(hours, minlength=HOURS_PER_DAY)
+    clock = np.arange(HOURS_PER_DAY)
+    apart = np.array([hour_distance(clock, hour) for hour in clock])
+    near = np.exp(-((apart / learning.smooth_h) ** 2))
+    mean: FloatArray = (near @ sums + learning.shrink * levels.mean()) / (
+        near @ counts + learning.shrink
+    )
+    return mean
+
+
+def _carried(
+    hours: IntArray, levels: FloatArray, mean: FloatArray, learning: Learning, lags: int
+) -> _Carried:
+    """Least squares of deviations on those before, drawn towards the assumption."""
+    if len(levels) <= lags + 2:
+        return _nothing(learning.carry, lags)
+    deviations = levels - mean[hours]
+    last = len(levels) - 1
+    before = np.column_stack([deviations[lags - 1 - lag : last - lag] for lag in range(lags)])
+    after = deviations[lags:]
+    drawn = learning.carry_weight * np.eye(lags)
+    towards = drawn[:, 0] * learning.carry
+    factors = np.linalg.solve(before.T @ before + drawn, before.T @ after + towards)
+    return _Carried(
+        factors, after - before @ factors, levels[lags - 1 : last], hours[lags - 1 : last]
+    )
+
+
+def _binned(levels: FloatArray, weights: FloatArray, lattice: FloatArray) -> FloatArray:
+    """Weights laid on the two points of the lattice next to each level; rows that add up to 1."""
+    points = len(lattice)
+    at = np.clip((levels - lattice[0]) / (lattice[1] - lattice[0]), 0.0, points - 1.0)
+    left = np.minimum(at.astype(np.int64), points - 2)
+    share = at - left
+    cell = left + np.arange(len(levels))[:, None] * points
+    size = len(levels) * points
+    mass = np.bincount(cell.ravel(), (weights * (1 - share)).ravel(), size)
+    mass += np.bincount(cell.ravel() + 1, (weights * share).ravel(), size)
+    rows = mass.reshape(len(levels), points)
+    spread: FloatArray = rows / rows.sum(axis=1, keepdims=True)
+    return spread
