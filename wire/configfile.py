@@ -31,7 +31,7 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`")
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 reads the words off, on, yes and no as truth values; as keys they are words."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping with such keys as they are written."""
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:bool":

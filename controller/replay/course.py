@@ -90,7 +90,9 @@ def _held(
     for now in at_s:
         step = recording.before(now)
         if step is None or now - step[0] > scenario.gap_s_max:
-            last = "there is none before" if step is None else f"the last one is of {_shown(step[0])}"
+            last = (
+                "there is none before" if step is None else f"the last one is of {_shown(step[0])}"
+            )
             raise ConfigError(
                 f"series {name!r} has no value for {_shown(now)}: {last}; "
                 "mend the file, or set `begins` and `ends`, or a longer `gap_s_max`"

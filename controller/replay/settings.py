@@ -124,6 +124,8 @@ class Scenario:
 
 def load(path: Path) -> Scenario:
     """Read and check one scenario. Raises `ConfigError` naming file, line and what to do."""
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file; name a scenario")
     scenario = configfile.load(path, Scenario)
     if found := next(_problems(scenario), None):
         raise ConfigError(f"{path}: {found}")

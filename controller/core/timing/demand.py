@@ -111,7 +111,8 @@ class DemandForecast:
         deviations = levels[newest] - self._mean[hours[newest]]
         hour = int(hours[-1])
         middle = self._mean[(hour + 1) % HOURS_PER_DAY] + path.factors @ deviations
-        return self._spread(path, hour, levels[-1:], np.array([middle]))[0]
+        row: FloatArray = self._spread(path, hour, levels[-1:], np.array([middle]))[0]
+        return row
 
     def _fit(self) -> None:
         """Learn from the whole past anew."""
@@ -155,7 +156,7 @@ def _means(hours: IntArray, levels: FloatArray, learning: Learning) -> FloatArra
     sums = np.bincount(hours, levels, HOURS_PER_DAY)
     counts = np.bincount(hours, minlength=HOURS_PER_DAY)
     clock = np.arange(HOURS_PER_DAY)
-    apart = np.array([hour_distance(clock, hour) for hour in clock])
+    apart = np.array([hour_distance(clock, hour) for hour in range(HOURS_PER_DAY)])
     near = np.exp(-((apart / learning.smooth_h) ** 2))
     mean: FloatArray = (near @ sums + learning.shrink * levels.mean()) / (
         near @ counts + learning.shrink
@@ -175,7 +176,7 @@ def _carried(
     after = deviations[lags:]
     drawn = learning.carry_weight * np.eye(lags)
     towards = drawn[:, 0] * learning.carry
-    factors = np.linalg.solve(before.T @ before + drawn, before.T @ after + towards)
+    factors: FloatArray = np.linalg.solve(before.T @ before + drawn, before.T @ after + towards)
     return _Carried(
         factors, after - before @ factors, levels[lags - 1 : last], hours[lags - 1 : last]
     )

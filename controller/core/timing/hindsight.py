@@ -6,42 +6,31 @@ It judges replays; nothing that decides may use it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from controller.core import clairvoyant
-from controller.core.clairvoyant import Course, Hindsight
+from controller.core.clairvoyant import Course
 from controller.core.timing import terms as t
-from controller.core.timing.ledger import Standing
-from controller.core.timing.terms import OPTIONS, FloatArray, IntArray, Moment, Prices, Terms
+from controller.core.timing.terms import OPTIONS, FloatArray, Moment, Prices, Terms
 
 
-class Clairvoyant:
-    """A policy that walks the best path, so that its accounts are kept like any other's."""
+@dataclass(frozen=True, slots=True)
+class Best:
+    """What all groups together could have earned."""
 
-    def __init__(self, paths: Sequence[Sequence[str]]) -> None:
-        """Take the option of every tick, for each group."""
-        index = {name: option for option, name in enumerate(OPTIONS)}
-        self._paths = np.array([[index[name] for name in path] for path in paths])
-        self._tick = 0
-
-    def observe(self, seen: Moment) -> None:
-        """Nothing that it did not know."""
-        del seen
-        self._tick += 1
-
-    def order(self, standing: Standing) -> IntArray:
-        """The next step of every path."""
-        del standing
-        step: IntArray = self._paths[:, self._tick]
-        return step
+    profit_usd: FloatArray
+    """By tick."""
+    switches: int
+    """Switches of all groups."""
 
 
-def best(moments: Sequence[Moment], terms: Terms) -> tuple[Hindsight, ...]:
-    """The most profitable path of each order position, starting off.
+def best(moments: Sequence[Moment], terms: Terms) -> Best:
+    """The most profitable path of each order position, starting off, all added up.
 
-    Exact for the pool: whichever groups serve, the n-th of them is filled as position n, and to
-    sort any plan by position costs no further switch.
+    No policy can earn more: whichever groups serve, the n-th of them is filled as position n, and
+    to sort any plan by position costs no further switch.
     """
     prices = [moment.prices for moment in moments]
     transition_kwh = t.transition_kw(terms.watts) * terms.tick_h
@@ -50,8 +39,8 @@ def best(moments: Sequence[Moment], terms: Terms) -> tuple[Hindsight, ...]:
         "mine": [each.mine_usd_per_h for each in prices],
         "eco": [each.eco_usd_per_h for each in prices],
     }
-    known: dict[bytes, Hindsight] = {}
-    found = []
+    known: dict[bytes, tuple[FloatArray, int]] = {}
+    profit, switches = np.zeros(len(prices)), 0
     for busy in _busy(prices, terms):
         # Positions that demand never reaches, or always fills, are all alike.
         if (key := busy.tobytes()) not in known:
@@ -60,9 +49,12 @@ def best(moments: Sequence[Moment], terms: Terms) -> tuple[Hindsight, ...]:
                 revenue_usd_per_h=revenue,
                 transition_usd=[transition_kwh * each.power_usd_per_kwh for each in prices],
             )
-            known[key] = clairvoyant.best(course, terms.switches, start="off")
-        found.append(known[key])
-    return tuple(found)
+            path = clairvoyant.best(course, terms.switches, start="off")
+            paid = clairvoyant.profits_usd(course, terms.switches, path.options, start="off")
+            known[key] = np.array(paid), path.switches
+        profit += known[key][0]
+        switches += known[key][1]
+    return Best(profit, switches)
 
 
 _IDLE_AND_BUSY = np.array([0.0, 1.0])

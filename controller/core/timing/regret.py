@@ -59,4 +59,5 @@ class WorkFunction:
         terms, prices = self._terms, seen.prices
         tick_usd = t.transition_kw(terms.watts) * prices.power_usd_per_kwh * terms.tick_h
         missed = np.maximum(net.max(axis=1), 0.0)[:, None, None] + tick_usd
-        return t.moves_usd(terms, prices) + self._ticks * missed
+        cost: FloatArray = t.moves_usd(terms, prices) + self._ticks * missed
+        return cost
