@@ -135,15 +135,16 @@ def _through_hour(road: Road, outlook: Outlook, hour: int, value: FloatArray) ->
 def _whole_hour(
     road: Road, outlook: Outlook, hour: int, value: FloatArray, likely: FloatArray
 ) -> FloatArray:
-    """The same with a move at the hour's beginning only."""
-    free = road.free
-    earned = _earned(road, outlook, hour, outlook.busy)[:free] @ likely
-    stay = earned * road.ticks_per_h + value[:free] @ likely
+    """The same with one chance to move, as soon as the hour's demand is known."""
+    free, ticks = road.free, road.ticks[:, :, None, None]
+    earned = _earned(road, outlook, hour, outlook.busy)[:free]
     missed = earned + outlook.moving_usd[hour]
-    costs = outlook.moves_usd[:, :, None, None] + road.ticks[:, :, None, None] * missed
-    best = (stay - costs).max(axis=1)
+    rest = earned * (road.ticks_per_h - 1) + value[:free]
+    ways = rest - outlook.moves_usd[:, :, None, None] - ticks * missed
+    best = (earned + ways.max(axis=1)) @ likely
     # Who is still under way when the hour begins misses what is left of it.
-    worth: FloatArray = best[road.option] - road.left[:, None, None] * missed[road.option]
+    late = road.left[:, None, None] * (missed @ likely)[road.option]
+    worth: FloatArray = best[road.option] - late
     return worth
 
 
