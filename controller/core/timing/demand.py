@@ -26,23 +26,25 @@ class Learning:
     """Added to demand before its logarithm, as a share of all groups: nought has none."""
     top_ratio: float = 2.0
     """Highest demand that is told apart, as a share of all groups."""
-    smooth_h: float = 1.5
+    smooth_h: float = 2.0
     """How far an hour of day learns from its neighbours."""
-    shrink: float = 3.0
+    shrink: float = 5.0
     """Observations of the overall mean that each hour of day starts with."""
-    lags: int = 4
-    """Hours whose deviations are carried over."""
+    memory_h: int = 4
+    """Hours whose mean deviation is carried over, beside the newest two."""
+    knots_ratio: tuple[float, ...] = (0.03, 0.1, 0.3, 0.8)
+    """Levels from which on demand may carry over differently, as shares of all groups."""
     carry: float = 0.75
     """Share of a deviation that is carried over by an hour, before anything is learnt."""
-    carry_weight: float = 20.0
+    carry_weight: float = 40.0
     """Weight of `carry` against what was seen."""
     surprise: float = 1.2
     """Standard deviation of surprises, in natural logarithms, before anything is learnt."""
-    surprise_weight: float = 12.0
+    surprise_weight: float = 6.0
     """Surprises that this is worth."""
     near_level: float = 1.2
     """How alike in level, in natural logarithms, a situation is to count."""
-    near_h: float = 4.0
+    near_h: float = 6.0
     """How alike in hour of day it is to count."""
     unlike_weight: float = 0.05
     """What an unlike one still counts."""
@@ -58,7 +60,7 @@ class _Carried:
     """How deviations went over from hour to hour, and what they left unexplained."""
 
     factors: FloatArray
-    """By lag, the newest first."""
+    """By feature of the hour before."""
     surprises: FloatArray
     """One for each hour that had a full past."""
     levels: FloatArray
@@ -78,7 +80,9 @@ class DemandForecast:
         self._lattice = np.linspace(np.log(self._floor), np.log(top), learning.points)
         self._past = Hourly()
         self._mean: FloatArray = np.zeros(HOURS_PER_DAY)
-        self._paths = (_nothing(learning.carry, learning.lags), _nothing(learning.carry, 1))
+        self._knots = np.log(np.array(learning.knots_ratio) * groups)
+        self._full: _Carried
+        self._short: _Carried
         self._rows: FloatArray = np.zeros(0)
         self._fitted_h = 0
 
@@ -105,29 +109,30 @@ class DemandForecast:
     def coming(self) -> FloatArray:
         """Probabilities of the next hour's demand from all that is known now."""
         hours, levels = self._past.hours, self._past.values
-        full = self._paths[0]
-        path = full if len(levels) >= len(full.factors) else self._paths[1]
-        newest = slice(None, -len(path.factors) - 1, -1)
-        deviations = levels[newest] - self._mean[hours[newest]]
-        hour = int(hours[-1])
-        middle = self._mean[(hour + 1) % HOURS_PER_DAY] + path.factors @ deviations
-        row: FloatArray = self._spread(path, hour, levels[-1:], np.array([middle]))[0]
+        deviations = levels - self._mean[hours]
+        features = _features(levels, deviations, self._knots, self._learning.memory_h)[-1]
+        middle = self._mean[(hours[-1] + 1) % HOURS_PER_DAY] + features @ self._full.factors
+        row: FloatArray = self._spread(
+            self._full, int(hours[-1]), levels[-1:], np.array([middle])
+        )[0]
         return row
 
     def _fit(self) -> None:
         """Learn from the whole past anew."""
         learning, hours, levels = self._learning, self._past.hours, self._past.values
         self._mean = _means(hours, levels, learning)
-        self._paths = (
-            _carried(hours, levels, self._mean, learning, learning.lags),
-            _carried(hours, levels, self._mean, learning, 1),
-        )
-        path = self._paths[1]
-        self._rows = np.empty((HOURS_PER_DAY, learning.points, learning.points))
-        for hour in range(HOURS_PER_DAY):
-            after = self._mean[(hour + 1) % HOURS_PER_DAY]
-            middles = after + path.factors[0] * (self._lattice - self._mean[hour])
-            self._rows[hour] = self._spread(path, hour, self._lattice, middles)
+        deviations = levels - self._mean[hours]
+        full = _features(levels, deviations, self._knots, learning.memory_h)
+        short = _features(levels, deviations, self._knots, 0)
+        self._full = _carried(full, deviations, (levels, hours), learning)
+        self._short = _carried(short, deviations, (levels, hours), learning)
+        self._rows = np.array([self._row(hour) for hour in range(HOURS_PER_DAY)])
+
+    def _row(self, hour: int) -> FloatArray:
+        """Probabilities of the hour after an hour of day, by the demand in that."""
+        features = _features(self._lattice, self._lattice - self._mean[hour], self._knots, 0)
+        middles = self._mean[(hour + 1) % HOURS_PER_DAY] + features @ self._short.factors
+        return self._spread(self._short, hour, self._lattice, middles)
 
     def _spread(
         self, path: _Carried, hour: int, levels: FloatArray, middles: FloatArray
@@ -143,12 +148,21 @@ class DemandForecast:
         return _binned(middles[:, None] + surprises, weights, self._lattice)
 
 
-def _nothing(carry: float, lags: int) -> _Carried:
-    """What is assumed before anything was seen."""
-    factors = np.zeros(lags)
-    factors[0] = carry
-    none = np.zeros(0)
-    return _Carried(factors, none, none, np.zeros(0, dtype=np.int64))
+def _features(
+    levels: FloatArray, deviations: FloatArray, knots: FloatArray, memory_h: int
+) -> FloatArray:
+    """What the next hour's deviation is explained by: a row for each level, a column for each.
+
+    The newest deviation, how far the level lies above each knot, and, with a memory, the
+    deviation before and the mean of the last ones.
+    """
+    columns = [deviations, *(np.maximum(levels - knot, 0.0) for knot in knots)]
+    if memory_h:
+        total = np.concatenate([np.zeros(memory_h), deviations]).cumsum()
+        lately = total[memory_h:] - total[:-memory_h]
+        seen = np.minimum(np.arange(1, len(levels) + 1), memory_h)
+        columns += [np.concatenate([[0.0], deviations[:-1]]), lately / seen]
+    return np.column_stack(columns)
 
 
 def _means(hours: IntArray, levels: FloatArray, learning: Learning) -> FloatArray:
@@ -165,21 +179,20 @@ def _means(hours: IntArray, levels: FloatArray, learning: Learning) -> FloatArra
 
 
 def _carried(
-    hours: IntArray, levels: FloatArray, mean: FloatArray, learning: Learning, lags: int
+    features: FloatArray,
+    deviations: FloatArray,
+    past: tuple[FloatArray, IntArray],
+    learning: Learning,
 ) -> _Carried:
-    """Least squares of deviations on those before, drawn towards the assumption."""
-    if len(levels) <= lags + 2:
-        return _nothing(learning.carry, lags)
-    deviations = levels - mean[hours]
-    last = len(levels) - 1
-    before = np.column_stack([deviations[lags - 1 - lag : last - lag] for lag in range(lags)])
-    after = deviations[lags:]
-    drawn = learning.carry_weight * np.eye(lags)
+    """Least squares of deviations on what was before, drawn towards the assumption."""
+    before, after = features[:-1], deviations[1:]
+    drawn = learning.carry_weight * np.eye(features.shape[1])
     towards = drawn[:, 0] * learning.carry
-    factors: FloatArray = np.linalg.solve(before.T @ before + drawn, before.T @ after + towards)
-    return _Carried(
-        factors, after - before @ factors, levels[lags - 1 : last], hours[lags - 1 : last]
-    )
+    factors: FloatArray = np.linalg.solve(
+        before.T @ before + drawn, before.T @ after + towards
+    ).astype(np.float64)
+    levels, hours = past
+    return _Carried(factors, after - before @ factors, levels[:-1], hours[:-1])
 
 
 def _binned(levels: FloatArray, weights: FloatArray, lattice: FloatArray) -> FloatArray:

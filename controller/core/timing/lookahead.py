@@ -10,6 +10,7 @@ import numpy as np
 
 from controller.core.timing import induction
 from controller.core.timing import terms as t
+from controller.core.timing.brake import SwitchBrake
 from controller.core.timing.demand import DemandForecast, Learning
 from controller.core.timing.hours import HOURS_PER_DAY
 from controller.core.timing.induction import Outlook, Road
@@ -33,6 +34,7 @@ class LookAhead:
         self._road = Road(terms.ticks(), terms.ticks_per_h)
         self._demand = DemandForecast(terms.groups, Learning())
         self._power = PowerForecast(announcements=announcements)
+        self._brake = SwitchBrake(terms.groups)
         solved = np.linspace(0, terms.groups - 1, min(terms.groups, POSITIONS_MAX)).round()
         self._positions = solved
         apart = np.abs(np.arange(terms.groups)[:, None] - solved)
@@ -46,6 +48,8 @@ class LookAhead:
         self._demand.observe(seen)
         self._power.observe(seen)
         last, self._seen = self._seen, seen
+        if last is not None and last.hour != seen.hour:
+            self._brake.pass_hour()
         self._row += 1
         if last is None or last.prices != seen.prices or self._row >= len(self._table):
             self._table, self._row = self._solve(seen), 0
@@ -56,6 +60,7 @@ class LookAhead:
             return standing.options
         best = self._table[self._row][self._nearest, standing.options]
         chosen: IntArray = np.where(standing.left_ticks > 0, standing.options, best)
+        self._brake.count(int(np.count_nonzero(chosen != standing.options)))
         return chosen
 
     def _solve(self, seen: Moment) -> IntArray:
@@ -83,5 +88,9 @@ class LookAhead:
         )
 
     def _moves_usd(self, seen: Moment) -> FloatArray:
-        """Dollars by origin and target of a switch, its ticks left out."""
-        return t.moves_usd(self._terms, seen.prices)
+        """Dollars by origin and target of a switch, its price included and its ticks left out."""
+        revenue = t.revenue_usd_per_h(self._terms, seen.prices, _IDLE_AND_BUSY)
+        brake_usd = self._brake.ratio * revenue.max() * self._terms.tick_h
+        moves = t.moves_usd(self._terms, seen.prices)
+        moves[~np.eye(len(moves), dtype=bool)] += brake_usd
+        return moves

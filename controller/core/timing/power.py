@@ -11,8 +11,12 @@ import numpy as np
 from controller.core.timing.hours import HOURS_PER_DAY, Hourly
 from controller.core.timing.terms import SECONDS_PER_H, FloatArray, Moment
 
-FADE_PER_H = 0.7
-"""What is left after an hour of a deviation from the hour of day's mean."""
+CARRY_PER_H = 0.75
+"""Share of a deviation from the hour of day's mean that lasts an hour, before anything is learnt."""
+CARRY_WEIGHT_H = 30.0
+"""Hours of seeing that this is worth."""
+SPIKE_RATIO = 5.0
+"""A deviation beyond so many mean ones is a spike: what exceeds that is not carried over."""
 FADE_ANNOUNCED_PER_H = 0.6
 """The same, of a deviation from the announced price."""
 
@@ -40,13 +44,28 @@ class PowerForecast:
         sums = np.bincount(hours, values, HOURS_PER_DAY)
         counts = np.bincount(hours, minlength=HOURS_PER_DAY)
         now = values[-1]
-        mean = np.where(counts > 0, sums / np.maximum(counts, 1), now)
+        mean = (sums + values.mean()) / (counts + 1)
         ahead = np.arange(count + 1)
         clock = (hours[-1] + ahead) % HOURS_PER_DAY
-        expected: FloatArray = mean[clock] + (now - mean[hours[-1]]) * FADE_PER_H**ahead
+        expected: FloatArray = mean[clock] + _carried(values - mean[hours], count)
+        expected[0] = now
         for hour in ahead[1:]:
             known = self._announced.get(self._begun_s + hour * SECONDS_PER_H)
             if known is not None:
                 missed = now - self._announced.get(self._begun_s, now)
                 expected[hour] = known + missed * FADE_ANNOUNCED_PER_H**hour
         return expected
+
+
+def _carried(deviations: FloatArray, count: int) -> FloatArray:
+    """What is left of the newest deviation now and after each of `count` hours."""
+    spike = SPIKE_RATIO * np.abs(deviations).mean()
+    usual = np.clip(deviations, -spike, spike)
+    drawn = CARRY_WEIGHT_H * (usual**2).mean()
+    left = np.ones(count + 1)
+    for hours in range(1, count + 1):
+        before, after = usual[:-hours], usual[hours:]
+        learnt = before @ after + drawn * CARRY_PER_H**hours
+        if drawn > 0:
+            left[hours] = learnt / (before @ before + drawn)
+    return left * usual[-1]
