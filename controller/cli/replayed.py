@@ -10,7 +10,7 @@ from rich.table import Table
 from controller.cli.terminal import Terminal
 from controller.core.timing.policies import DEFAULT, POLICIES
 from controller.replay import run as replays
-from controller.replay.report import Impossible, PolicyResult, Report
+from controller.replay.report import ImpossibleError, PolicyResult, Report
 from wire.configfile import ConfigError
 
 OK = 0
@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
     except ConfigError as error:
         terminal.complain(str(error), "docs/replay.md describes the file, its columns and names")
         return BAD_INPUT
-    except Impossible as error:
+    except ImpossibleError as error:
         terminal.complain(str(error), "the accounts cannot be right; please report it")
         return FAILED
     terminal.show(done.report, _table(done.report))

@@ -18,7 +18,7 @@ ROUNDING_USD = 1e-6
 """How far sums of the same dollars in another order may lie apart."""
 
 
-class Impossible(Exception):
+class ImpossibleError(Exception):
     """A policy earned more than the clairvoyant: one of the two is wrong."""
 
 
@@ -72,10 +72,12 @@ class Span:
 
 
 def judge(name: str, played: Played, best: Best, span: Span, *, default: bool) -> PolicyResult:
-    """The figures of one policy. Raises `Impossible` if it beat perfect foresight."""
+    """The figures of one policy. Raises `ImpossibleError` if it beat perfect foresight."""
     profit, most = float(played.profit_usd.sum()), float(best.profit_usd.sum())
     if profit > most + ROUNDING_USD * max(1.0, abs(most)):
-        raise Impossible(f"{name} earned ${profit:.6f}, more than perfect foresight, ${most:.6f}")
+        raise ImpossibleError(
+            f"{name} earned ${profit:.6f}, more than perfect foresight, ${most:.6f}"
+        )
     return PolicyResult(
         name=name,
         default=default,

@@ -35,7 +35,7 @@ def replay(path: Path, *, cost: str, policies: Sequence[str] = tuple(POLICIES)) 
 
     Raises:
         ConfigError: The scenario or a series cannot be used, or a name is unknown.
-        Impossible: A policy earned more than perfect foresight.
+        ImpossibleError: A policy earned more than perfect foresight.
     """
     scenario = settings.load(path)
     terms = _terms(scenario, path, cost)

@@ -13,7 +13,7 @@ import numpy as np
 
 from controller.core.timing.hours import HOURS_PER_DAY
 
-BUDGET_PER_GROUP_DAY = 4.75
+BUDGET_PER_GROUP_DAY = 4.6
 """Switches of one group in a day; less than the 5 that farms accept, for the price follows late."""
 GAIN_PER_H = 0.05
 """How fast the price follows: the part of its logarithm by which double the budget raises it."""

@@ -112,9 +112,9 @@ class DemandForecast:
         deviations = levels - self._mean[hours]
         features = _features(levels, deviations, self._knots, self._learning.memory_h)[-1]
         middle = self._mean[(hours[-1] + 1) % HOURS_PER_DAY] + features @ self._full.factors
-        row: FloatArray = self._spread(
-            self._full, int(hours[-1]), levels[-1:], np.array([middle])
-        )[0]
+        row: FloatArray = self._spread(self._full, int(hours[-1]), levels[-1:], np.array([middle]))[
+            0
+        ]
         return row
 
     def _fit(self) -> None:
@@ -188,9 +188,8 @@ def _carried(
     before, after = features[:-1], deviations[1:]
     drawn = learning.carry_weight * np.eye(features.shape[1])
     towards = drawn[:, 0] * learning.carry
-    factors: FloatArray = np.linalg.solve(
-        before.T @ before + drawn, before.T @ after + towards
-    ).astype(np.float64)
+    normal = before.T @ before + drawn
+    factors = np.asarray(np.linalg.solve(normal, before.T @ after + towards), dtype=np.float64)
     levels, hours = past
     return _Carried(factors, after - before @ factors, levels[:-1], hours[:-1])
 

@@ -89,19 +89,29 @@ class Road:
         return self.free + self._under_way.index((target, left)) if left else target
 
 
-def orders(road: Road, outlook: Outlook, left_ticks: int) -> IntArray:
-    """The best order by tick, position and present option.
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What to order, and what it promises."""
 
-    The first `left_ticks` rows are for what is left of the present hour, the last one for the
-    first tick of the next, when its demand is not known yet.
+    orders: IntArray
+    """By tick, position and present option.
+
+    The last tick is the first of the next hour, when its demand is not known yet; those before
+    it are what is left of the present hour.
     """
+    worth_usd: FloatArray
+    """Expected profit from now to the horizon, by position and present option."""
+
+
+def solve(road: Road, outlook: Outlook, left_ticks: int) -> Solution:
+    """The best orders for what is left of the present hour and the tick after it."""
     value = _next_hour(road, outlook, _later_hours(road, outlook))
     table = np.empty((left_ticks + 1, value.shape[1], road.free), dtype=np.int64)
     value, table[-1] = _moved(road, outlook, value)
     earned = _earned(road, outlook, 0, outlook.busy_now)
     for row in table[-2::-1]:
         value, row[:] = _moved(road, outlook, earned + value[road.following])
-    return table
+    return Solution(table, value[: road.free].T)
 
 
 def _next_hour(road: Road, outlook: Outlook, value: FloatArray) -> FloatArray:

@@ -66,7 +66,8 @@ class LookAhead:
     def _solve(self, seen: Moment) -> IntArray:
         terms = self._terms
         passed = int(seen.local_s % t.SECONDS_PER_H // terms.tick_s) + 1
-        return induction.orders(self._road, self._outlook(seen), terms.ticks_per_h - passed)
+        left_ticks = terms.ticks_per_h - passed
+        return induction.solve(self._road, self._outlook(seen), left_ticks).orders
 
     def _outlook(self, seen: Moment) -> Outlook:
         """Mining and rent as they are, power and demand as they are expected."""

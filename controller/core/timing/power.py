@@ -12,7 +12,7 @@ from controller.core.timing.hours import HOURS_PER_DAY, Hourly
 from controller.core.timing.terms import SECONDS_PER_H, FloatArray, Moment
 
 CARRY_PER_H = 0.75
-"""Share of a deviation from the hour of day's mean that lasts an hour, before anything is learnt."""
+"""Share of a deviation from the hour's mean that lasts an hour, before anything is learnt."""
 CARRY_WEIGHT_H = 30.0
 """Hours of seeing that this is worth."""
 SPIKE_RATIO = 5.0
@@ -68,4 +68,5 @@ def _carried(deviations: FloatArray, count: int) -> FloatArray:
         learnt = before @ after + drawn * CARRY_PER_H**hours
         if drawn > 0:
             left[hours] = learnt / (before @ before + drawn)
-    return left * usual[-1]
+    lasting: FloatArray = left * usual[-1]
+    return lasting

@@ -39,7 +39,7 @@ class Threshold:
     """The option that pays best now, if it pays more than the present one by a share of that."""
 
     def __init__(self, terms: Terms, *, ratio: float, interval_s: float) -> None:
-        """Set the margin, relative to the present net, and how often to look; 0 and a tick: greedy."""
+        """Set the margin, relative to the present net, and how often to look; both 0: greedy."""
         self._terms, self._ratio = terms, ratio
         self._interval_ticks = max(1, round(interval_s / terms.tick_s))
         self._seen_ticks = 0
