@@ -32,8 +32,8 @@ class Learning:
     """Observations of the overall mean that each hour of day starts with."""
     memory_h: int = 4
     """Hours whose mean deviation is carried over, beside the newest two."""
-    knots_ratio: tuple[float, ...] = (0.03, 0.1, 0.3, 0.8)
-    """Levels from which on demand may carry over differently, as shares of all groups."""
+    knot_ratio: float = 0.3
+    """Level from which on demand may carry over differently, as a share of all groups."""
     carry: float = 0.75
     """Share of a deviation that is carried over by an hour, before anything is learnt."""
     carry_weight: float = 40.0
@@ -80,7 +80,7 @@ class DemandForecast:
         self._lattice = np.linspace(np.log(self._floor), np.log(top), learning.points)
         self._past = Hourly()
         self._mean: FloatArray = np.zeros(HOURS_PER_DAY)
-        self._knots = np.log(np.array(learning.knots_ratio) * groups)
+        self._knot = float(np.log(learning.knot_ratio * groups))
         self._full: _Carried
         self._short: _Carried
         self._rows: FloatArray = np.zeros(0)
@@ -110,7 +110,7 @@ class DemandForecast:
         """Probabilities of the next hour's demand from all that is known now."""
         hours, levels = self._past.hours, self._past.values
         deviations = levels - self._mean[hours]
-        features = _features(levels, deviations, self._knots, self._learning.memory_h)[-1]
+        features = _features(levels, deviations, self._knot, self._learning.memory_h)[-1]
         middle = self._mean[(hours[-1] + 1) % HOURS_PER_DAY] + features @ self._full.factors
         row: FloatArray = self._spread(self._full, int(hours[-1]), levels[-1:], np.array([middle]))[
             0
@@ -122,15 +122,15 @@ class DemandForecast:
         learning, hours, levels = self._learning, self._past.hours, self._past.values
         self._mean = _means(hours, levels, learning)
         deviations = levels - self._mean[hours]
-        full = _features(levels, deviations, self._knots, learning.memory_h)
-        short = _features(levels, deviations, self._knots, 0)
+        full = _features(levels, deviations, self._knot, learning.memory_h)
+        short = _features(levels, deviations, self._knot, 0)
         self._full = _carried(full, deviations, (levels, hours), learning)
         self._short = _carried(short, deviations, (levels, hours), learning)
         self._rows = np.array([self._row(hour) for hour in range(HOURS_PER_DAY)])
 
     def _row(self, hour: int) -> FloatArray:
         """Probabilities of the hour after an hour of day, by the demand in that."""
-        features = _features(self._lattice, self._lattice - self._mean[hour], self._knots, 0)
+        features = _features(self._lattice, self._lattice - self._mean[hour], self._knot, 0)
         middles = self._mean[(hour + 1) % HOURS_PER_DAY] + features @ self._short.factors
         return self._spread(self._short, hour, self._lattice, middles)
 
@@ -148,15 +148,13 @@ class DemandForecast:
         return _binned(middles[:, None] + surprises, weights, self._lattice)
 
 
-def _features(
-    levels: FloatArray, deviations: FloatArray, knots: FloatArray, memory_h: int
-) -> FloatArray:
+def _features(levels: FloatArray, deviations: FloatArray, knot: float, memory_h: int) -> FloatArray:
     """What the next hour's deviation is explained by: a row for each level, a column for each.
 
-    The newest deviation, how far the level lies above each knot, and, with a memory, the
+    The newest deviation, how far the level lies above the knot, and, with a memory, the
     deviation before and the mean of the last ones.
     """
-    columns = [deviations, *(np.maximum(levels - knot, 0.0) for knot in knots)]
+    columns = [deviations, np.maximum(levels - knot, 0.0)]
     if memory_h:
         total = np.concatenate([np.zeros(memory_h), deviations]).cumsum()
         lately = total[memory_h:] - total[:-memory_h]
