@@ -17,7 +17,9 @@ BUDGET_PER_GROUP_DAY = 4.6
 """Switches of one group in a day; less than the 5 that farms accept, for the price follows late."""
 GAIN_PER_H = 0.05
 """How fast the price follows: the part of its logarithm by which double the budget raises it."""
-LEAST_RATIO, FIRST_RATIO, MOST_RATIO = 0.01, 0.03, 1.0
+EXCESS_MAX = 2.0
+"""Of switches over the budget, as a share of it: more raise the price no faster."""
+LEAST_RATIO, FIRST_RATIO, MOST_RATIO = 0.01, 0.03, 10.0
 """Bounds and beginning of the price, as shares of what a busy group takes in a tick."""
 
 
@@ -37,6 +39,6 @@ class SwitchBrake:
     def pass_hour(self) -> None:
         """Set the price by the last day."""
         excess = sum(self._begun) / self._groups / BUDGET_PER_GROUP_DAY - 1
-        price = self.ratio * np.exp(GAIN_PER_H * excess)
+        price = self.ratio * np.exp(GAIN_PER_H * min(excess, EXCESS_MAX))
         self.ratio = float(np.clip(price, LEAST_RATIO, MOST_RATIO))
         self._begun.append(0)

@@ -55,6 +55,10 @@ _SHAPE_WEIGHTS = np.array([0.06, 0.10, 0.16, 0.13, 0.10, 0.13, 0.16, 0.10, 0.06]
 """Surprises before any were seen: many small ones, a few large."""
 
 
+CERTAIN = 1e-9
+"""Variance below which hours of a day always bring the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Carried:
     """How deviations went over from hour to hour, and what they left unexplained."""
@@ -164,15 +168,20 @@ def _features(levels: FloatArray, deviations: FloatArray, knot: float, memory_h:
 
 
 def _means(hours: IntArray, levels: FloatArray, learning: Learning) -> FloatArray:
-    """Mean level of each hour of day."""
+    """Mean level of each hour of day, smooth unless its own hours agree on something else."""
     sums = np.bincount(hours, levels, HOURS_PER_DAY)
     counts = np.bincount(hours, minlength=HOURS_PER_DAY)
     clock = np.arange(HOURS_PER_DAY)
     apart = np.array([hour_distance(clock, hour) for hour in range(HOURS_PER_DAY)])
     near = np.exp(-((apart / learning.smooth_h) ** 2))
-    mean: FloatArray = (near @ sums + learning.shrink * levels.mean()) / (
-        near @ counts + learning.shrink
-    )
+    smooth = (near @ sums + learning.shrink * levels.mean()) / (near @ counts + learning.shrink)
+    own = sums / np.maximum(counts, 1)
+    within = ((levels - own[hours]) ** 2).sum() / max(1, len(levels) - HOURS_PER_DAY)
+    # What the hours' own means differ by, beyond what chance makes of so few days.
+    excess = (counts * (own - smooth) ** 2).mean() - within
+    between = max(0.0, excess) * HOURS_PER_DAY / max(1, len(levels))
+    sure = counts * between / (counts * between + within + CERTAIN)
+    mean: FloatArray = smooth + sure * (own - smooth)
     return mean
 
 
