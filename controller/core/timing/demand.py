@@ -55,10 +55,6 @@ _SHAPE_WEIGHTS = np.array([0.06, 0.10, 0.16, 0.13, 0.10, 0.13, 0.16, 0.10, 0.06]
 """Surprises before any were seen: many small ones, a few large."""
 
 
-CERTAIN = 1e-9
-"""Variance below which hours of a day always bring the same."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Carried:
     """How deviations went over from hour to hour, and what they left unexplained."""
@@ -176,11 +172,13 @@ def _means(hours: IntArray, levels: FloatArray, learning: Learning) -> FloatArra
     near = np.exp(-((apart / learning.smooth_h) ** 2))
     smooth = (near @ sums + learning.shrink * levels.mean()) / (near @ counts + learning.shrink)
     own = sums / np.maximum(counts, 1)
-    within = ((levels - own[hours]) ** 2).sum() / max(1, len(levels) - HOURS_PER_DAY)
+    # A day of surprises as assumed, so that one seen by chance alone teaches nothing.
+    assumed = HOURS_PER_DAY * learning.surprise**2
+    within = (((levels - own[hours]) ** 2).sum() + assumed) / max(len(levels), HOURS_PER_DAY)
     # What the hours' own means differ by, beyond what chance makes of so few days.
     excess = (counts * (own - smooth) ** 2).mean() - within
     between = max(0.0, excess) * HOURS_PER_DAY / max(1, len(levels))
-    sure = counts * between / (counts * between + within + CERTAIN)
+    sure = counts * between / (counts * between + within)
     mean: FloatArray = smooth + sure * (own - smooth)
     return mean
 
