@@ -9,6 +9,7 @@ It must never see an hour before it has begun.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class Learning:
     """How far an hour of day learns from its neighbours."""
     shrink: float = 5.0
     """Observations of the overall mean that each hour of day starts with."""
+    leads: int = 8
+    """Hours ahead that are foretold one by one; those after follow from habit alone."""
     memory_h: int = 4
     """Hours whose mean deviation is carried over, beside the newest two."""
     knot_ratio: float = 0.3
@@ -53,6 +56,14 @@ class Learning:
 _SHAPE = np.array([-1.6, -0.9, -0.4, -0.1, 0.0, 0.1, 0.4, 0.9, 1.6])
 _SHAPE_WEIGHTS = np.array([0.06, 0.10, 0.16, 0.13, 0.10, 0.13, 0.16, 0.10, 0.06])
 """Surprises before any were seen: many small ones, a few large."""
+
+
+BENDS = 3
+"""Passes that bend the chain; more change nothing that could be measured."""
+RATIO_MAX = 5.0
+"""How far one pass may raise or lower a chance."""
+UNLIKELY = 1e-9
+"""A lesser chance is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +92,7 @@ class DemandForecast:
         self._past = Hourly()
         self._mean: FloatArray = np.zeros(HOURS_PER_DAY)
         self._knot = float(np.log(learning.knot_ratio * groups))
-        self._full: _Carried
-        self._short: _Carried
+        self._paths: list[_Carried] = []
         self._rows: FloatArray = np.zeros(0)
         self._fitted_h = 0
 
@@ -101,21 +111,28 @@ class DemandForecast:
             self._fit()
             self._fitted_h = 0
 
-    def rows(self, hours: list[int]) -> FloatArray:
-        """Probabilities of the hour after each hour of day, by the demand in that."""
-        chain: FloatArray = self._rows[hours]
-        return chain
+    def coming(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """Chances of the next hour's demand, and of `count` - 1 more by that of the hour before.
 
-    def coming(self) -> FloatArray:
-        """Probabilities of the next hour's demand from all that is known now."""
+        The chain is the habit of each hour of day, bent so that every one of the next hours comes
+        out as all that is known now foretells it.
+        """
+        hour = int(self._past.hours[-1])
+        told = [self._told(lead) for lead in range(1, min(count, self._learning.leads) + 1)]
+        rows = self._rows[[(hour + ahead) % HOURS_PER_DAY for ahead in range(1, count)]]
+        for ahead, (before, after) in enumerate(pairwise(told)):
+            rows[ahead] = _bent(rows[ahead], before, after)
+        return told[0], rows
+
+    def _told(self, lead: int) -> FloatArray:
+        """Chances of the demand in so many hours, straight from what is known now."""
         hours, levels = self._past.hours, self._past.values
-        deviations = levels - self._mean[hours]
-        features = _features(levels, deviations, self._knot, self._learning.memory_h)[-1]
-        middle = self._mean[(hours[-1] + 1) % HOURS_PER_DAY] + features @ self._full.factors
-        row: FloatArray = self._spread(self._full, int(hours[-1]), levels[-1:], np.array([middle]))[
-            0
-        ]
-        return row
+        path, memory_h = self._paths[lead], self._learning.memory_h
+        features = _features(levels, levels - self._mean[hours], self._knot, memory_h)[-1]
+        middle = self._mean[(hours[-1] + lead) % HOURS_PER_DAY] + features @ path.factors
+        row = self._spread(path, int(hours[-1]), levels[-1:], np.array([middle]))
+        told: FloatArray = row[0]
+        return told
 
     def _fit(self) -> None:
         """Learn from the whole past anew."""
@@ -124,15 +141,18 @@ class DemandForecast:
         deviations = levels - self._mean[hours]
         full = _features(levels, deviations, self._knot, learning.memory_h)
         short = _features(levels, deviations, self._knot, 0)
-        self._full = _carried(full, deviations, (levels, hours), learning)
-        self._short = _carried(short, deviations, (levels, hours), learning)
+        past = levels, hours
+        self._paths = [
+            _carried(full if lead else short, deviations, past, learning, max(1, lead))
+            for lead in range(learning.leads + 1)
+        ]
         self._rows = np.array([self._row(hour) for hour in range(HOURS_PER_DAY)])
 
     def _row(self, hour: int) -> FloatArray:
         """Probabilities of the hour after an hour of day, by the demand in that."""
         features = _features(self._lattice, self._lattice - self._mean[hour], self._knot, 0)
-        middles = self._mean[(hour + 1) % HOURS_PER_DAY] + features @ self._short.factors
-        return self._spread(self._short, hour, self._lattice, middles)
+        middles = self._mean[(hour + 1) % HOURS_PER_DAY] + features @ self._paths[0].factors
+        return self._spread(self._paths[0], hour, self._lattice, middles)
 
     def _spread(
         self, path: _Carried, hour: int, levels: FloatArray, middles: FloatArray
@@ -188,15 +208,16 @@ def _carried(
     deviations: FloatArray,
     past: tuple[FloatArray, IntArray],
     learning: Learning,
+    lead: int,
 ) -> _Carried:
     """Least squares of deviations on what was before, drawn towards the assumption."""
-    before, after = features[:-1], deviations[1:]
+    before, after = features[:-lead], deviations[lead:]
     drawn = learning.carry_weight * np.eye(features.shape[1])
-    towards = drawn[:, 0] * learning.carry
+    towards = drawn[:, 0] * learning.carry**lead
     normal = before.T @ before + drawn
     factors = np.asarray(np.linalg.solve(normal, before.T @ after + towards), dtype=np.float64)
     levels, hours = past
-    return _Carried(factors, after - before @ factors, levels[:-1], hours[:-1])
+    return _Carried(factors, after - before @ factors, levels[:-lead], hours[:-lead])
 
 
 def _binned(levels: FloatArray, weights: FloatArray, lattice: FloatArray) -> FloatArray:
@@ -212,3 +233,12 @@ def _binned(levels: FloatArray, weights: FloatArray, lattice: FloatArray) -> Flo
     rows = mass.reshape(len(levels), points)
     spread: FloatArray = rows / rows.sum(axis=1, keepdims=True)
     return spread
+
+
+def _bent(rows: FloatArray, before: FloatArray, after: FloatArray) -> FloatArray:
+    """The chain's step, reweighted so that it leads from the chances before to those after."""
+    for _ in range(BENDS):
+        ratio = after / np.maximum(before @ rows, UNLIKELY)
+        rows = rows * np.clip(ratio, 1 / RATIO_MAX, RATIO_MAX)
+        rows = rows / rows.sum(axis=1, keepdims=True)
+    return rows

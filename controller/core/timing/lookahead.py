@@ -12,7 +12,6 @@ from controller.core.timing import induction
 from controller.core.timing import terms as t
 from controller.core.timing.brake import SwitchBrake
 from controller.core.timing.demand import DemandForecast, Learning
-from controller.core.timing.hours import HOURS_PER_DAY
 from controller.core.timing.induction import Outlook, Road
 from controller.core.timing.ledger import Standing
 from controller.core.timing.power import PowerForecast
@@ -76,15 +75,15 @@ class LookAhead:
         revenue = t.revenue_usd_per_h(terms, prices, _IDLE_AND_BUSY)
         net = (revenue - t.load_kw(terms.watts, _IDLE_AND_BUSY) * power) * terms.tick_h
         demand = self._demand.demand_groups
-        hours = [(seen.hour + ahead) % HOURS_PER_DAY for ahead in range(1, HORIZON_H)]
+        coming, rows = self._demand.coming(HORIZON_H)
         return Outlook(
             idle_usd=net[:, 0],
             rent_usd=net[:, 1, t.INFER] - net[:, 0, t.INFER],
             moving_usd=t.transition_kw(terms.watts) * power[:, 0, 0] * terms.tick_h,
             busy_now=t.busy_ratio(prices.demand_groups, self._positions),
             busy=t.busy_ratio(demand[None, :], self._positions[:, None]),
-            coming=self._demand.coming(),
-            rows=self._demand.rows(hours),
+            coming=coming,
+            rows=rows,
             moves_usd=self._moves_usd(seen),
         )
 
