@@ -43,7 +43,7 @@ class Learning:
     """Weight of `carry` against what was seen."""
     surprise: float = 1.2
     """Standard deviation of surprises, in natural logarithms, before anything is learnt."""
-    surprise_weight: float = 6.0
+    surprise_weight: float = 4.0
     """Surprises that this is worth."""
     near_level: float = 1.2
     """How alike in level, in natural logarithms, a situation is to count."""
