@@ -28,7 +28,7 @@ HEADS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; exit code 2 when a scenario cannot be used, 1 when the accounts are wrong."""
+    """Print the table; exit code 2: a scenario cannot be used, 1: wrong accounts."""
     parser = argparse.ArgumentParser(prog="python -m controller.replay", description=__doc__)
     parser.add_argument("scenario", type=Path, nargs="+", metavar="SCENARIO.yaml")
     parser.add_argument("--policy", action="append", choices=POLICIES, help="only these")

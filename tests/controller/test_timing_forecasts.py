@@ -29,7 +29,8 @@ def told(demand: Iterable[float]) -> DemandForecast:
 
 
 def mean(forecast: DemandForecast) -> float:
-    return float(forecast.coming() @ forecast.demand_groups)
+    coming, _ = forecast.coming(2)
+    return float(coming @ forecast.demand_groups)
 
 
 def power(price: Callable[[int], float], hours: int, *, announcements: bool = False) -> FloatArray:
@@ -43,11 +44,24 @@ def power(price: Callable[[int], float], hours: int, *, announcements: bool = Fa
 @given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=60))
 def test_whatever_was_seen_the_chances_add_up(demand: list[float]) -> None:
     forecast = told(demand)
-    rows = forecast.rows(list(range(24)))
-    for chances in (forecast.coming(), rows):
+    for chances in forecast.coming(24):
         assert np.isfinite(chances).all()
         assert (chances >= 0).all()
         assert np.allclose(chances.sum(axis=-1), 1.0)
+
+
+def test_the_chain_leads_to_what_each_hour_is_foretold_to_be() -> None:
+    """What lasted is expected to last, though habit alone would forget it after an hour."""
+    chance = np.random.default_rng(3)
+    slow = np.exp(np.convolve(chance.normal(0.0, 0.4, 700), np.ones(12) / 2, "valid"))
+    forecast = told(slow[: int(slow[100:].argmax()) + 101])
+    chances, rows = forecast.coming(6)
+    means = [float(chances @ forecast.demand_groups)]
+    for row in rows:
+        chances = chances @ row
+        means.append(float(chances @ forecast.demand_groups))
+    assert np.allclose(chances.sum(), 1.0)
+    assert means[3] > 2 * np.median(slow)
 
 
 def test_demand_that_does_not_move_is_expected_to_stay() -> None:

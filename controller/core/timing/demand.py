@@ -31,7 +31,7 @@ class Learning:
     """How far an hour of day learns from its neighbours."""
     shrink: float = 5.0
     """Observations of the overall mean that each hour of day starts with."""
-    leads: int = 8
+    leads: int = 12
     """Hours ahead that are foretold one by one; those after follow from habit alone."""
     memory_h: int = 4
     """Hours whose mean deviation is carried over, beside the newest two."""
