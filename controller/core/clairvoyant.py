@@ -81,34 +81,6 @@ def best(course: Course, switches: Switches, *, start: str) -> Hindsight:
     return Hindsight(profits[first], tuple(names[option] for option in path), switched)
 
 
-def profits_usd(
-    course: Course, switches: Switches, path: Sequence[str], *, start: str
-) -> list[float]:
-    """What a path of `best` brought in each tick; together its profit."""
-    profits: list[float] = []
-    option = start
-    while (tick := len(profits)) < course.ticks:
-        target = path[tick]
-        if target == option:
-            profits.append(course.net_usd[option][tick])
-            continue
-        switch, option = switches[option, target], target
-        arrival = tick + switch.ticks
-        dark = [-usd for usd in course.transition_usd[tick:arrival]]
-        if arrival < course.ticks:
-            revenue = _revenue_usd_per_h(course, target, arrival)
-            lost = max(0.0, revenue) * switch.revenue_min / MINUTES_PER_H
-            dark.append(course.net_usd[target][arrival] - lost)
-        dark[0] -= switch.usd
-        profits += dark
-    return profits
-
-
-def _revenue_usd_per_h(course: Course, option: str, tick: int) -> float:
-    series = course.revenue_usd_per_h.get(option)
-    return 0.0 if series is None else series[tick]
-
-
 @dataclass(frozen=True, slots=True)
 class _Move:
     """One switch with its cost at every tick, as seen from its target."""

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.core import clairvoyant
+from controller.core.clairvoyant import Course
 from controller.core.timing import hindsight, ledger
 from controller.core.timing.policies import POLICIES
-from controller.core.timing.terms import ECO, INFER, MINE, OFF, Prices
+from controller.core.timing.terms import ECO, INFER, MINE, OFF, OPTIONS, Prices, net_usd_per_h
 from controller.replay.settings import COSTS, SwitchCosts
 from tests.controller.pool import PRICES, Told, days, free_switches, moments, ordered, rough, terms
 
@@ -131,6 +133,29 @@ def test_no_sequence_of_orders_beats_perfect_foresight(
     best = hindsight.best(course, pool).profit_usd
     played = ledger.play(course, pool, Told(*(order for _, order in steps)))
     assert played.profit_usd.sum() <= best.sum() + 1e-9
+
+
+@given(st.lists(ticks, min_size=1, max_size=12), st.sampled_from(sorted(COSTS)))
+def test_it_is_the_clairvoyant_of_each_position(steps: list[Prices], cost: str) -> None:
+    """The same as the plain dynamic programme that judges the live accounts."""
+    pool = terms(switches=COSTS[cost].switches())
+    best = hindsight.best(moments(steps), pool)
+    found = [clairvoyant.best(position(steps, k), pool.switches, start="off") for k in range(2)]
+    assert best.profit_usd.sum() == pytest.approx(sum(each.profit_usd for each in found))
+
+
+def position(steps: list[Prices], index: int) -> Course:
+    """What one order position could have earned."""
+    busy = [np.clip(np.array([each.demand_groups - index]), 0.0, 1.0) for each in steps]
+    net = [net_usd_per_h(terms(), p, b)[0] * TICK_H for p, b in zip(steps, busy, strict=True)]
+    return Course(
+        net_usd={name: [float(row[o]) for row in net] for o, name in enumerate(OPTIONS)},
+        revenue_usd_per_h={
+            "mine": [each.mine_usd_per_h for each in steps],
+            "eco": [each.eco_usd_per_h for each in steps],
+        },
+        transition_usd=[0.2 * each.power_usd_per_kwh * TICK_H for each in steps],
+    )
 
 
 @given(st.lists(ticks, min_size=1, max_size=8))

@@ -93,6 +93,16 @@ class Prices:
     """How many groups inference keeps busy."""
 
 
+WORTHLESS = Prices(
+    power_usd_per_kwh=0.0,
+    mine_usd_per_h=0.0,
+    eco_usd_per_h=0.0,
+    rental_usd_per_h=0.0,
+    demand_groups=0.0,
+)
+"""Nothing pays and nothing costs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """One tick as it is known afterwards, and the prices that were announced by then."""
