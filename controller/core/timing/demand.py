@@ -39,11 +39,11 @@ class Learning:
     """Level from which on demand may carry over differently, as a share of all groups."""
     carry: float = 0.75
     """Share of a deviation that is carried over by an hour, before anything is learnt."""
-    carry_weight: float = 40.0
+    carry_weight: float = 80.0
     """Weight of `carry` against what was seen."""
     surprise: float = 1.2
     """Standard deviation of surprises, in natural logarithms, before anything is learnt."""
-    surprise_weight: float = 4.0
+    surprise_weight: float = 8.0
     """Surprises that this is worth."""
     near_level: float = 1.2
     """How alike in level, in natural logarithms, a situation is to count."""

@@ -86,7 +86,7 @@ def _moves_usd(prices: Sequence[Prices], terms: Terms, ticks: IntArray) -> Float
     for origin, target in np.ndindex(4, 4):
         dark = int(ticks[origin, target])
         moves[:, origin, target] = nobody[origin, target]
-        moves[: len(prices) - dark, origin, target] = by_end[dark:, origin, target]
+        moves[: max(0, len(prices) - dark), origin, target] = by_end[dark:, origin, target]
     return moves
 
 
