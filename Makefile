@@ -88,6 +88,10 @@ $(RIG)/.ready: requirements/agent.txt pyproject.toml | $(VENV)/.demo
 soak: system $(VENV)/.dev ## COUNT switches on a booted systemd, the agent killed in between
 	@$(RUN) tests.systemd --seed $(SEED) --count $(COUNT) $(ARGS)
 
+.PHONY: replay
+replay: $(VENV)/.demo ## every timing policy over recorded prices: ARGS="a.yaml b.yaml"
+	@$(RUN) controller.replay $(or $(ARGS),docs/examples/replay.yaml)
+
 .PHONY: lock
 lock: requirements/lock.txt | $(VENV)/bin/python ## pin dependencies anew; UPGRADE=1: the newest
 	@$(PINNED) $<

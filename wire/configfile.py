@@ -28,6 +28,18 @@ ANY_KEY = "*"
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads the words off, on, yes and no as truth values; as keys they are words."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping with such keys as they are written."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
 class ConfigError(Exception):
     """A configuration that cannot be used; the text names file, line, key and what to do."""
 
@@ -102,7 +114,7 @@ def _decode(base: Path, kind: type, value: object) -> object:
 
 def _documented(text: str, name: str) -> tuple[yaml.Node | None, object]:
     """The document as nodes, which know their lines, and as values; parsed once, for it is slow."""
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:

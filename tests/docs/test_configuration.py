@@ -23,6 +23,7 @@ from agent import settings as agent
 from agent.core.model import Offline
 from agent.settings import profiles
 from controller import settings as controller
+from controller.replay import settings as replay
 from tests.docs.repository import ROOT
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
@@ -30,13 +31,15 @@ FILES = {
     "agent.yaml": agent.Settings,
     "profiles.yaml": profiles.Profiles,
     "controller.yaml": controller.Settings,
+    "scenario.yaml": replay.Scenario,
 }
 LOADERS: dict[str, Callable[[Path], object]] = {
     "agent.yaml": agent.load,
     "profiles.yaml": profiles.load,
     "controller.yaml": controller.load,
+    "scenario.yaml": replay.load,
 }
-EXAMPLES = ("operations.md", "gpu-profiles.md")
+EXAMPLES = ("operations.md", "gpu-profiles.md", "replay.md")
 
 UNITS = {
     "_usd_per_kwh": "US dollars per kWh",

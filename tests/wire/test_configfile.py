@@ -131,3 +131,11 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 def test_no_text_gives_any_other_error(text: str) -> None:
     with suppress(ConfigError):
         parse(text)
+
+
+@pytest.mark.parametrize("word", ["off", "on", "yes", "no", "Off", "NO"])
+def test_words_that_yaml_takes_for_truth_values_are_keys_all_the_same(word: str) -> None:
+    cart = parse(f"name: hay\nspares: {{{word}: {{size_mm: 1}}}}\n")
+    assert list(cart.spares) == [word]
+    with pytest.raises(ConfigError, match=r"cart\.yaml:2: key `off` stands twice"):
+        parse("name: hay\nspares: {off: {size_mm: 1}, off: {size_mm: 2}}\n")

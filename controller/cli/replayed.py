@@ -1,0 +1,71 @@
+"""Runs `rigshift replay` and shows what came of it. It reads no series and decides nothing."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from rich import box
+from rich.table import Table
+
+from controller.cli.terminal import Terminal
+from controller.core.timing.policies import DEFAULT, POLICIES
+from controller.replay import run as replays
+from controller.replay.report import ImpossibleError, PolicyResult, Report
+from wire.configfile import ConfigError
+
+OK = 0
+FAILED = 1
+BAD_INPUT = 2
+PERCENT = 100.0
+
+_HEADS = ("of perfect foresight", "profit", "missed ¢/GPU-day", "switches/group-day", "worst week")
+
+
+def run(args: Namespace) -> int:
+    """Replay, show the figures, and write the orders down if asked to."""
+    terminal = Terminal(json=args.json)
+    names = tuple(dict.fromkeys(args.policy or POLICIES))
+    try:
+        recorded = names[0] if len(names) == 1 else DEFAULT
+        if args.decisions and recorded not in names:
+            raise ConfigError(f"--decisions: play {DEFAULT} too, or one policy only")
+        done = replays.replay(args.scenario, cost=args.cost, policies=names)
+        if args.decisions:
+            replays.write_decisions(args.decisions, done.moments, done.played[recorded])
+    except ConfigError as error:
+        terminal.complain(str(error), "docs/replay.md describes the file, its columns and names")
+        return BAD_INPUT
+    except ImpossibleError as error:
+        terminal.complain(str(error), "the accounts cannot be right; please report it")
+        return FAILED
+    terminal.show(done.report, _table(done.report))
+    return OK
+
+
+def _table(report: Report) -> Table:
+    title = (
+        f"{report.scenario}, {report.begins} to {report.ends}, {report.groups} groups, "
+        f"{report.cost} switches: perfect foresight earns ${report.clairvoyant_usd:,.2f} with "
+        f"{report.clairvoyant_switches_per_group_day:.1f} switches per group and day"
+    )
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("policy")
+    for head in _HEADS:
+        table.add_column(head, justify="right")
+    for result in report.policies:
+        table.add_row(result.name + (" (default)" if result.default else ""), *_cells(result))
+    return table
+
+
+def _cells(result: PolicyResult) -> tuple[str, ...]:
+    return (
+        _percent(result.share_of_clairvoyant),
+        f"${result.profit_usd:,.2f}",
+        f"{result.regret_cents_per_gpu_day:.2f}",
+        f"{result.switches_per_group_day:.2f}",
+        _percent(result.worst_week_share),
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share * PERCENT:.2f} %"

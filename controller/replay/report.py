@@ -1,0 +1,110 @@
+"""What a replay found, as programs and people read it. The JSON fields are a public contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from controller.core.timing.hindsight import Best
+from controller.core.timing.ledger import Played
+from controller.core.timing.terms import FloatArray
+
+SECONDS_PER_DAY = 86_400.0
+DAYS_PER_WEEK = 7
+CENTS_PER_USD = 100.0
+ROUNDING_USD = 1e-6
+"""How far sums of the same dollars in another order may lie apart."""
+
+
+class ImpossibleError(Exception):
+    """A policy earned more than the clairvoyant: one of the two is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyResult:
+    """One policy's figures."""
+
+    name: str
+    default: bool
+    """Whether this is the one that is recommended."""
+    profit_usd: float
+    share_of_clairvoyant: float | None
+    """1 is everything; none: there was nothing to earn."""
+    regret_cents_per_gpu_day: float
+    """What it missed of the clairvoyant's profit."""
+    switches_per_group_day: float
+    worst_week_share: float | None
+    """Share of the clairvoyant's profit in the worst seven days; none: the window is shorter."""
+    violations: int
+    """Orders that could not be carried out."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, rename={"begins": "from", "ends": "to"}):
+    """One scenario, replayed under one choice of switching costs."""
+
+    scenario: str
+    begins: str
+    """First tick, UTC."""
+    ends: str
+    """End of the last tick, UTC."""
+    tick_s: float
+    cost: str
+    groups: int
+    clairvoyant_usd: float
+    clairvoyant_switches_per_group_day: float
+    policies: tuple[PolicyResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How much was replayed."""
+
+    groups: int
+    ticks: int
+    tick_s: float
+
+    @property
+    def group_days(self) -> float:
+        """Days of all groups together."""
+        return self.groups * self.ticks * self.tick_s / SECONDS_PER_DAY
+
+
+def judge(name: str, played: Played, best: Best, span: Span, *, default: bool) -> PolicyResult:
+    """The figures of one policy. Raises `ImpossibleError` if it beat perfect foresight."""
+    profit, most = float(played.profit_usd.sum()), float(best.profit_usd.sum())
+    if profit > most + ROUNDING_USD * max(1.0, abs(most)):
+        raise ImpossibleError(
+            f"{name} earned ${profit:.6f}, more than perfect foresight, ${most:.6f}"
+        )
+    return PolicyResult(
+        name=name,
+        default=default,
+        profit_usd=round(profit, 6),
+        share_of_clairvoyant=_share(profit, most),
+        regret_cents_per_gpu_day=round((most - profit) * CENTS_PER_USD / span.group_days, 4),
+        switches_per_group_day=round(played.switches / span.group_days, 4),
+        worst_week_share=_worst_week(played.profit_usd, best.profit_usd, span),
+        violations=played.violations,
+    )
+
+
+def _share(profit_usd: float, most_usd: float) -> float | None:
+    return round(profit_usd / most_usd, 6) if most_usd > 0 else None
+
+
+def _worst_week(profit: FloatArray, most: FloatArray, span: Span) -> float | None:
+    """Least share in any seven days on end in which there was something to earn."""
+    ticks = round(DAYS_PER_WEEK * SECONDS_PER_DAY / span.tick_s)
+    if ticks > span.ticks:
+        return None
+    weeks = zip(_rolling(profit, ticks), _rolling(most, ticks), strict=True)
+    shares = [_share(got, could) for got, could in weeks]
+    return min((share for share in shares if share is not None), default=None)
+
+
+def _rolling(usd: FloatArray, ticks: int) -> Sequence[float]:
+    total = usd.cumsum()
+    sums: list[float] = (total[ticks - 1 :] - [0.0, *total[:-ticks]]).tolist()
+    return sums
