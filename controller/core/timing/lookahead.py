@@ -19,7 +19,7 @@ from controller.core.timing.terms import FloatArray, IntArray, Moment, Terms
 
 HORIZON_H = 24
 """How far it looks; longer changes nothing that could be measured."""
-POSITIONS_MAX = 32
+POSITIONS_MAX = 20
 """Of a larger pool, so many positions are solved and the others do as the nearest."""
 _IDLE_AND_BUSY = np.array([0.0, 1.0])
 
