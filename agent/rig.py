@@ -134,8 +134,9 @@ class Rig:
             tasks.create_task(self.uplink.run(), name="uplink")
             tasks.create_task(self._guard(), name="safety")
             tasks.create_task(self._read(), name="readings")
-            for name in self.reactors:
-                tasks.create_task(self._keep_pinned(name), name=f"pins:{name}")
+            for group in self._settings.groups:
+                if any(workload.pins for workload in group.workloads):
+                    tasks.create_task(self._keep_pinned(group.name), name=f"pins:{group.name}")
             for name, reactor in self.reactors.items():
                 look, guard = reactor.look_at_lock, reactor.keep_out
                 tasks.create_task(

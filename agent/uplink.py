@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from agent.core.model import Acknowledged, Assigned, Desired, Lapsed, Renewed
+from agent import reports
+from agent.core.model import Acknowledged, Assigned, Lapsed, Renewed
 from agent.ports import Sampler
 from agent.reactor import Reactor
 from agent.settings import Settings
@@ -132,7 +133,7 @@ class Uplink:
         while True:
             self._changed.clear()
             await self._send(messages.StateReport(self.statuses()))
-            outcomes = tuple(o for r in self._reactors.values() for o in _outcomes(r))
+            outcomes = tuple(o for r in self._reactors.values() for o in reports.outcomes(r))
             if outcomes:
                 await self._send(messages.Outcomes(outcomes))
             await asyncio.sleep(REPORT_GAP_S)
@@ -146,7 +147,9 @@ class Uplink:
 
     def statuses(self) -> tuple[model.GroupStatus, ...]:
         """Observed state of every group that has resumed its journal."""
-        return tuple(_status(reactor) for reactor in self._reactors.values() if reactor.resumed)
+        return tuple(
+            reports.status(reactor) for reactor in self._reactors.values() if reactor.resumed
+        )
 
     async def _measure(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -243,7 +246,7 @@ class Uplink:
             if reactor is None:
                 continue
             if assignment.generation > reactor.state.desired.generation:
-                reactor.post(Assigned(_desired(assignment)))
+                reactor.post(Assigned(reports.desired(assignment)))
         return f"this rig has no group {', '.join(unknown)}" if unknown else ""
 
     def _renew(self) -> None:
@@ -265,38 +268,3 @@ class Uplink:
     def _silence_s(self) -> float:
         """A rig at rest hears from its controller only as often as the lease is renewed."""
         return max(SILENCE_REPORTS * self._settings.report_interval_s, self._lease_s / 2)
-
-
-def _outcomes(reactor: Reactor) -> tuple[model.Outcome, ...]:
-    """Named by their group, which the machine itself does not know."""
-    return tuple(replace(outcome, group=reactor.group) for outcome in reactor.state.outcomes)
-
-
-def _status(reactor: Reactor) -> model.GroupStatus:
-    state = reactor.state
-    reason = f"{state.reason} ({reactor.fault})" if reactor.fault else state.reason
-    return model.GroupStatus(
-        group=reactor.group,
-        phase=state.phase,
-        leg=state.leg,
-        active=state.active,
-        target=state.target,
-        generation=state.desired.generation,
-        since_s=state.since_s,
-        rejected=state.rejected,
-        lapsed=state.lapsed,
-        reason=reason,
-        derate=state.derate or 0,
-        lock="" if state.lock is None else f"{state.lock.workload}: {state.lock.reason}",
-    )
-
-
-def _desired(assignment: model.Assignment) -> Desired:
-    return Desired(
-        generation=assignment.generation,
-        order_id=assignment.order_id,
-        workload=assignment.workload,
-        committed=assignment.committed,
-        reason=assignment.reason,
-        breaks_lock=assignment.breaks_lock,
-    )

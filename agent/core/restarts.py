@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core import lock
+from agent.core import lock, road
 from agent.core.model import Erred, Exited, Faulted, HeldOut, Rules, State
-from agent.core.road import enter, reject
 from wire.model import Phase
 
 
@@ -42,6 +41,7 @@ def _restart(
     count, most = state.restarts + 1, rules.restarts_max
     if count <= most:
         reason = f"{who} {did} ({why}); restart {count} of {most}"
-        return enter(state, by, reason, rules, restarts=count, target=who)
+        return road.enter(state, by, reason, rules, restarts=count, target=who)
     reason = f"{who} {did} more than {most} times, last: {why}"
-    return enter(reject(state, who, reason), by, reason, rules, restarts=count, target=None)
+    given_up = road.reject(state, who, reason)
+    return road.enter(given_up, by, reason, rules, restarts=count, target=None)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from agent.core.model import Offline
 
-CALM_S = 16.0
+CALM_S = 14.0
 """From here on nothing goes wrong any more, virtual seconds."""
 
 SPARED_ONE_IN = 2
@@ -133,7 +133,7 @@ ODDS: dict[Fault, _Odds] = {
     Fault.DISK_ROT: _Odds(1, one_in=3),
     Fault.DISK_LOST: _Odds(1, one_in=3),
     Fault.EXIT: _Odds(5),
-    Fault.HOT: _Odds(2, 20.0),
+    Fault.HOT: _Odds(2, 29.0),
     Fault.BLIND: _Odds(2, 12.0),
     Fault.STUCK: _Odds(1, 12.0),
     Fault.UNTUNED: _Odds(1, 10.0),

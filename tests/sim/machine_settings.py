@@ -32,7 +32,7 @@ LOOK_INTERVAL_S = 1.5
 HOT_SAMPLES = 2
 COOLED_S = LOOK_INTERVAL_S * (HOT_SAMPLES + 1) + 1.0
 """A GPU in danger is being stopped after at most this long."""
-LADDER = LadderSettings(derate_steps_max=1, derate_wait_s=1.0, restore_s=3.0)
+LADDER = LadderSettings(derate_steps_max=1, derate_wait_s=0.5, restore_s=3.0)
 TUNE_S = 2.0
 RUNG_S = LADDER.derate_wait_s + LOOK_INTERVAL_S
 DERATED_S = COOLED_S + TUNE_S + (LADDER.derate_steps_max + 1) * RUNG_S

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agent import journal
+from agent.core import rhythm
 from controller import sessions
 from controller.core.model import GroupKey, GroupView
 from controller.fleet import Fleet
@@ -29,11 +30,14 @@ from wire.signing import KEY_BYTES, Signer
 REST_S_MAX = 240.0
 """Once nothing goes wrong any more, everything rests after at most this long, virtual seconds."""
 
-LOOK_INTERVAL_S = 1.0
+LOOK_INTERVAL_S = 0.5
 LOOKS_AT_REST = 2
 """So many looks in a row must find everything at rest."""
 
 OUTCOMES_MAX = 100_000
+
+PAUSE_S = 0.25
+"""Between two looks at something that changes by itself: virtual time is not to be saved."""
 
 COMPACT_LINES = 6
 """A journal longer than this is written anew."""
@@ -61,13 +65,13 @@ def simulate(seed: int) -> Report:
 
 @contextmanager
 def _in_the_small() -> Iterator[None]:
-    """Limits are so low that they are met within a simulation."""
-    kept = journal.COMPACT_LINES, sessions.TTL_S
-    journal.COMPACT_LINES, sessions.TTL_S = COMPACT_LINES, EXPIRY_S
+    """Limits are so low that they are met within a simulation, and looks no more than it needs."""
+    kept = journal.COMPACT_LINES, sessions.TTL_S, rhythm.PAUSE_MIN_S
+    journal.COMPACT_LINES, sessions.TTL_S, rhythm.PAUSE_MIN_S = COMPACT_LINES, EXPIRY_S, PAUSE_S
     try:
         yield
     finally:
-        journal.COMPACT_LINES, sessions.TTL_S = kept
+        journal.COMPACT_LINES, sessions.TTL_S, rhythm.PAUSE_MIN_S = kept
 
 
 def _now() -> float:

@@ -29,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 """The catalogue."""
 
-SEEDS = range(400)
+SEEDS = range(800)
 """One of these must find a bug, wherever it hides."""
 
 PROVEN = Path(__file__).with_name("proven.txt")

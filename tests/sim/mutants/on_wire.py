@@ -6,9 +6,10 @@ import asyncio
 import math
 from dataclasses import replace
 
+from agent import reports
 from agent.core import words
 from agent.core.model import Assigned, Renewed, Rules, State
-from agent.uplink import Uplink, _desired, _status
+from agent.uplink import Uplink
 from controller.dispatch import Dispatch, _Mail
 from controller.sessions import Session, Sessions
 from tests.sim.mutants.planting import Mutant, Swaps
@@ -113,7 +114,7 @@ def _any_generation(swaps: Swaps) -> None:
         self.lease_until_s = max(self.lease_until_s, rig_time_s + body.lease_s)
         self._renew()
         for assignment in body.assignments:
-            self._reactors[assignment.group].post(Assigned(_desired(assignment)))
+            self._reactors[assignment.group].post(Assigned(reports.desired(assignment)))
         return ""
 
     swaps.attribute(words, "accepted", row)
@@ -142,7 +143,7 @@ def _outcomes_told_once(swaps: Swaps) -> None:
 
 def _state_made_up(swaps: Swaps) -> None:
     def statuses(self: Uplink) -> tuple[model.GroupStatus, ...]:
-        return tuple(_status(reactor) for reactor in self._reactors.values())
+        return tuple(reports.status(reactor) for reactor in self._reactors.values())
 
     swaps.attribute(Uplink, "statuses", statuses)
 
