@@ -6,13 +6,26 @@ Fields that mean the same on both sides: `rig`, `group`, `workload`, `generation
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 Logger = structlog.stdlib.BoundLogger
+
+
+class _StandardError:
+    """Standard error as it is at each line; what it does not take is lost, and stops nobody."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def configure(*, json: bool, level: str = "info") -> None:
@@ -33,7 +46,7 @@ def configure(*, json: bool, level: str = "info") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
 

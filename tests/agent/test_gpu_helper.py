@@ -8,12 +8,11 @@ import grp
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import structlog
 
 from agent.gpu.tuning import pipe
 from agent.gpu.tuning.helper_link import HelperLink
@@ -24,14 +23,6 @@ from agent.ports import TuneError
 from tests.agent.looking import until
 from tests.agent.tuning import KAWPOW, NEUTRAL, ONE, TWO, profiles_file, set_on
 from tests.fakenvml.library import FakeDriver
-
-
-@pytest.fixture(autouse=True)
-def unconfigured_logs() -> Iterator[None]:
-    """The program sets logging up for its own standard error, which ends with its test."""
-    yield
-    structlog.reset_defaults()
-
 
 START = """
 import os, sys

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -59,3 +64,23 @@ def test_an_exception_is_written_with_its_traceback(capsys: pytest.CaptureFixtur
     except ValueError as error:
         logs.get("x").error("crashed", exc_info=error)
     assert "ValueError: why" in json.loads(capsys.readouterr().err)["exception"]
+
+
+def test_a_line_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.configure(json=True)
+    log = logs.get("uplink")
+    with monkeypatch.context() as patched, Path(os.devnull).open("w") as closed:
+        patched.setattr(sys, "stderr", closed)
+        closed.close()
+        log.warning("lost")
+
+
+def test_lines_go_to_standard_error_as_it_is_now(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(json=True)
+    log = logs.get("uplink")
+    log.info("before")
+    capsys.readouterr()
+    with contextlib.redirect_stderr(io.StringIO()) as elsewhere:
+        log.info("after")
+    assert "after" in elsewhere.getvalue()
+    assert capsys.readouterr().err == ""
