@@ -7,15 +7,15 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.scheduler.protocol import Scheduling
 
-TOGETHER = "tests/systemd/"
-"""They share a booted machine; two of them at once would fight over the host's control groups."""
+TOGETHER = ("tests/systemd/", "tests/contract/test_containers.py")
+"""They share a machine or a container engine: two at once would fight over control groups."""
 
 
 class _Sharing(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(TOGETHER) else nodeid
+        return next((share for share in TOGETHER if nodeid.startswith(share)), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """The largest share comes first, which is the one that takes longest."""
+    """The largest shares come first, which are those that take longest."""
     return _Sharing(config, log)

@@ -20,19 +20,26 @@ def exited(state: State, event: Exited, rules: Rules) -> State:
 
 def erred(state: State, event: Erred, rules: Rules) -> State:
     """It still runs, so it is stopped first; what it has begun is not worth waiting for."""
+    if _is_lent(state):
+        return state
     return _restart(state, state.active, "erred", event.reason, rules, by=Phase.STOPPING)
 
 
 def faulted(state: State, event: Faulted, rules: Rules) -> State:
     """What the GPU has thrown out may hang for ever."""
-    if state.active is not None and lock.keeper(state) == state.active:
-        return state  # Whoever has the claim on it has thrown it out, and starts it again.
+    if _is_lent(state):
+        return state
     return _restart(state, state.active, "was thrown out", event.reason, rules, by=Phase.STOPPING)
 
 
 def held_out(state: State, _event: HeldOut, _rules: Rules) -> State:
     """It has run long enough to have all its restarts again."""
     return replace(state, restarts=0) if state.restarts else state
+
+
+def _is_lent(state: State) -> bool:
+    """Whoever has the claim on it has done that, and it is theirs to start again."""
+    return state.active is not None and lock.keeper(state) == state.active
 
 
 def _restart(

@@ -28,7 +28,15 @@ IMPATIENT = Limits(call_s=1.0, open_s=1.0, answer_s=0.2, retry_s=0.05)
 def collector_pids() -> set[int]:
     """Collectors that this process has started and that still run."""
     children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    return {int(pid) for listed in children for pid in listed.read_text().split()}
+    pids = {int(pid) for listed in children for pid in listed.read_text().split()}
+    return {pid for pid in pids if b"agent.gpu.collector" in _command_line(pid)}
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_it_is_what_the_ports_ask_for() -> None:

@@ -20,7 +20,9 @@ def test_never_runs_both_whenever_the_agent_is_killed(rig: RigMachine) -> None:
     rig.machine.run("systemctl", "start", AGENT)
     tally = asyncio.run(soak(rig, count=3, seed=1))
     assert tally.overlaps == []
-    assert tally.starts >= tally.switches == 3
+    assert tally.switches == 3
+    # A kill may come so early that the first unit was never started.
+    assert tally.starts >= tally.switches - 1
     assert tally.killed_in.total() > 0, "a seed that kills nobody tries nothing"
 
 
