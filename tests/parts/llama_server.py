@@ -7,6 +7,7 @@ program that tests use, and otherwise only waits for the end.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -36,7 +37,8 @@ def main() -> int:
     if options.ignore_term:
         signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     if options.exits:
-        return 3
+        sys.stderr.flush()
+        os._exit(3)  # Taking the server down in order may wait for its threads for ever.
     while True:
         signal.pause()
 
