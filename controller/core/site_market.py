@@ -29,6 +29,8 @@ class Choice:
     """What a server adds when it is busy."""
     busy_w: float = 0.0
     """Watts that a server adds when it is busy."""
+    counts: tuple[tuple[str, float], ...] = ()
+    """What it adds to each `requirement.Requirement` that it counts towards, by name."""
 
     def value(self, busy: float, watt_price: float) -> float:
         """Value at a busy ratio, less the price of its watts, $/h."""
