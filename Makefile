@@ -102,7 +102,7 @@ lock: requirements/lock.txt | $(VENV)/bin/python ## pin dependencies anew; UPGRA
 	compile pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	# The others are parts of it: what runs is what was tested.
 	part() { compile --constraint requirements/dev.txt pyproject.toml "$$@"; }
-	part --all-extras --group build --output-file requirements/demo.txt
+	part --extra agent --extra controller --group build --output-file requirements/demo.txt
 	part --extra agent --output-file requirements/agent.txt
 	part --extra controller --output-file requirements/controller.txt
 	compile --group lock --output-file requirements/lock.txt
