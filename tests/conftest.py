@@ -8,13 +8,12 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.scheduler.protocol import Scheduling
 
 TOGETHER = ("tests/systemd/", "tests/contract/test_containers.py")
-"""A booted systemd and a container engine: two of either fight over control groups, and each stop
-of a container beside a booted systemd takes 20 s instead of half a second."""
+"""They share a machine or a container engine: two at once would fight over control groups."""
 
 
 class _Sharing(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
-        return "together" if nodeid.startswith(TOGETHER) else nodeid
+        return next((share for share in TOGETHER if nodeid.startswith(share)), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:

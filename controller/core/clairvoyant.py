@@ -132,26 +132,25 @@ def _backward(
 ) -> tuple[list[float], list[list[_Move | None]]]:
     """Profit by the option in force before the first tick, and the best move of every tick.
 
-    `stays[option][tick]` is the value of running the option in that tick and being free after.
+    `values[option][tick]` is the value of being free there in that tick; who has just arrived may
+    move on at once. A move that takes no time is followed by a tick at its target.
     """
     end = len(nets[0])
     reach = 1 + max((move.ticks for out in moves for move in out), default=0)
-    stays = [[0.0] * (end + reach) for _ in nets]
+    values = [[0.0] * (end + reach) for _ in nets]
     choices: list[list[_Move | None]] = [[None] * end for _ in nets]
-    value = [0.0] * len(nets)
-    options = list(zip(range(len(nets)), nets, stays, moves, choices, strict=True))
+    options = list(zip(range(len(nets)), nets, values, moves, choices, strict=True))
     for tick in range(end - 1, -1, -1):
-        for option, net, stay, _, _ in options:
-            stay[tick] = net[tick] + value[option]
-        for option, _, stay, out, choice in options:
-            best_usd = stay[tick]
+        stays = [net[tick] + value[tick + 1] for _, net, value, _, _ in options]
+        for option, _, value, out, choice in options:
+            best_usd = stays[option]
             for move in out:
-                usd = stays[move.target][tick + move.ticks] - move.cost_usd[tick]
-                if usd > best_usd:
-                    best_usd = usd
+                there = values[move.target][tick + move.ticks] if move.ticks else stays[move.target]
+                if there - move.cost_usd[tick] > best_usd:
+                    best_usd = there - move.cost_usd[tick]
                     choice[tick] = move
-            value[option] = best_usd
-    return value, choices
+            value[tick] = best_usd
+    return [value[0] for value in values], choices
 
 
 def _walk(choices: list[list[_Move | None]], option: int) -> tuple[list[int], int]:
@@ -164,5 +163,5 @@ def _walk(choices: list[list[_Move | None]], option: int) -> tuple[list[int], in
             path.append(option)
         else:
             option, switches = move.target, switches + 1
-            path += [option] * (move.ticks + 1)
+            path += [option] * max(1, move.ticks)
     return path[:end], switches

@@ -48,8 +48,13 @@ def profits(course: Course, switches: Switches, option: str, tick: int = 0) -> l
             ways.append(begun)
             continue
         revenue = course.revenue_usd_per_h.get(target, [0.0] * TICKS)[first]
-        begun += course.net_usd[target][first] - max(0.0, revenue) * cost.revenue_min / 60
-        ways += [begun + rest for rest in profits(course, switches, target, first + 1)]
+        begun -= max(0.0, revenue) * cost.revenue_min / 60
+        if cost.ticks:
+            # Who has just arrived may move on at once.
+            ways += [begun + rest for rest in profits(course, switches, target, first)]
+        else:
+            begun += course.net_usd[target][first]
+            ways += [begun + rest for rest in profits(course, switches, target, first + 1)]
     return ways
 
 

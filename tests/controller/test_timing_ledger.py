@@ -87,6 +87,15 @@ def test_an_order_during_a_switch_counts_when_it_ends() -> None:
     assert ordered(played, 5) == [(0, 0, INFER), (0, 1, OFF), (1, 0, MINE)]
 
 
+def test_who_moves_on_at_the_very_end_of_a_switch_has_arrived_all_the_same() -> None:
+    told = Told((INFER, OFF), (INFER, OFF), (INFER, OFF), (MINE, OFF), (ECO, OFF), (ECO, OFF))
+    played = ledger.play(moments([PRICES] * 6), terms(), told)
+    assert played.switches == 3
+    assert round(float(played.profit_usd[4]), 9) == round(
+        -0.06 / 60 - 0.0002 - 0.05 * 0.25 / 60 + (0.05 - 0.2 * 0.1) * TICK_H + OFF_USD, 9
+    )
+
+
 def test_a_policy_is_shown_a_tick_only_after_it_ordered_for_it() -> None:
     told = Told((OFF, OFF))
     course = moments([PRICES] * 4)

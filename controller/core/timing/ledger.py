@@ -104,6 +104,9 @@ class _Book:
         """Begin what was ordered, let one tick pass, and say what it brought."""
         terms, prices, paid_usd = self._terms, moment.prices, 0.0
         for group in np.flatnonzero((self._left == 0) & (self._options != self.ordered)):
+            if self._arriving[group]:
+                # Who moves on at once has arrived all the same.
+                paid_usd += self._arrive(int(group), moment)
             paid_usd += self._begin(int(group))
         under_way = self._left > 0
         serving = (self._options == t.INFER) & ~under_way
