@@ -26,12 +26,18 @@ PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are looked for when the agent itself has no `PATH`."""
 
 
-def environment(workload: Workload, marker: str, agent: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of `workload`; `agent` is the environment of the agent."""
-    inherited = {name: agent[name] for name in INHERITED if name in agent}
+def inherited(agent: Mapping[str, str]) -> dict[str, str]:
+    """What of the agent's environment reaches any program that it runs."""
     return {
         "PATH": agent.get("PATH", PATH_DEFAULT),
-        **inherited,
+        **{name: agent[name] for name in INHERITED if name in agent},
+    }
+
+
+def environment(workload: Workload, marker: str, agent: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of `workload`; `agent` is the environment of the agent."""
+    return {
+        **inherited(agent),
         **workload.environment,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": ",".join(workload.gpus),

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
-from typing import IO
 
 from agent.core import pins
 from agent.core.options import Options
 from agent.core.pins import Evidence, Finding
 from agent.core.workload import Workload
-from agent.drivers import command, evidence, logfile, proc, stats
+from agent.drivers import command, errand, evidence, logfile, proc, stats
 from agent.drivers.stats import Stats, StatsError
 from agent.ports import DriverError, Readiness
 from wire.model import Kind, WorkloadReading
@@ -202,33 +200,20 @@ async def _run(
     """
     arguments = command.arguments(workload, words)
     with TemporaryFile() as output:
-        target = asyncio.subprocess.DEVNULL if leaves else output
-        process = await _spawned(workload, arguments, target)
-        try:
-            code = await process.wait()
-            output.seek(0)
-            return code, output.read(OUTPUT_BYTES_MAX)
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-
-
-async def _spawned(
-    workload: Workload, arguments: list[str], output: IO[bytes] | int
-) -> asyncio.subprocess.Process:
-    try:
-        return await asyncio.create_subprocess_exec(
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            env=command.environment(workload, workload.key, os.environ),
-            start_new_session=True,
+        owners = errand.running(
+            arguments,
+            stdout=errand.NOWHERE if leaves else output,
+            stderr=errand.MERGED,
+            environment=command.environment(workload, workload.key, os.environ),
+            leaves=True,
         )
-    except OSError as error:
-        raise DriverError(f"{workload.key}: {arguments[0]} cannot be run: {error}") from error
+        try:
+            async with owners as process:
+                code = await process.wait()
+        except OSError as error:
+            raise DriverError(f"{workload.key}: {arguments[0]} cannot be run: {error}") from error
+        output.seek(0)
+        return code, output.read(OUTPUT_BYTES_MAX)
 
 
 def _said(printed: bytes) -> str:

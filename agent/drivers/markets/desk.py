@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from agent.core.workload import Market, Workload
+from agent.drivers import errand
 from agent.drivers.http import Answer, Endpoint, HttpError
 from agent.drivers.markets import sight
 from agent.drivers.markets.row import Call, Row
@@ -149,22 +150,11 @@ async def _run(workload: Workload, command: tuple[str, ...]) -> None:
     """A program of the rig's own file; no shell. Raises `DriverError`."""
     name = command[0]
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except OSError as error:
-        raise DriverError(f"{workload.key}: {name} cannot be run: {error.strerror}") from error
-    try:
-        async with asyncio.timeout(COMMAND_TIMEOUT_S):
+        async with errand.running(command) as process, asyncio.timeout(COMMAND_TIMEOUT_S):
             code = await process.wait()
     except TimeoutError as error:
         raise DriverError(f"{workload.key}: {name} took over {COMMAND_TIMEOUT_S:g} s") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    except OSError as error:
+        raise DriverError(f"{workload.key}: {name} cannot be run: {error.strerror}") from error
     if code:
         raise DriverError(f"{workload.key}: {name} ended with exit code {code}")

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,8 +17,7 @@ import msgspec
 from agent.core.options import Options
 from agent.core.pins import Evidence
 from agent.core.workload import Workload
-from agent.drivers import paths
-from agent.drivers.command import INHERITED, PATH_DEFAULT
+from agent.drivers import command, errand, paths
 from agent.drivers.http import Endpoint
 from agent.drivers.launched import endpoint
 from agent.drivers.miners import report
@@ -96,34 +93,18 @@ class HiveSource:
         return _read(total, figures)
 
     async def _run(self, workload: Workload) -> bytes:
-        process = await self._started(workload)
+        script = Path(workload.stats_script)
+        shell = errand.running(
+            ("bash", "--noprofile", "--norc", "-c", _RUNNER, "h-stats", str(script)),
+            stdout=errand.PIPE,
+            environment=self._environment(workload, os.environ),
+            directory=script.parent,
+        )
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with shell as process, asyncio.timeout(self._timeout_s):
                 return await _output(process)
         except TimeoutError as error:
             raise NoReportError(f"h-stats.sh took more than {self._timeout_s:g} s") from error
-        finally:
-            await _end(process)
-
-    async def _started(self, workload: Workload) -> asyncio.subprocess.Process:
-        script = Path(workload.stats_script)
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *("bash", "--noprofile", "--norc", "-c", _RUNNER, "h-stats", str(script)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                cwd=script.parent,
-                env=self._environment(workload, os.environ),
-                start_new_session=True,
-            )
-        )
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # A start that is cut off would kill the shell alone, and leave its children.
-            await _end(await starting)
-            raise
         except OSError as error:
             raise NoReportError(f"h-stats.sh cannot be run: {error}") from error
 
@@ -133,21 +114,13 @@ class HiveSource:
         api = self.endpoint(workload)
         ports = {} if api is None else dict.fromkeys(_PORTS, str(api.port))
         return {
-            "PATH": agent.get("PATH", PATH_DEFAULT),
-            **{name: agent[name] for name in INHERITED if name in agent},
+            **command.inherited(agent),
             "API_TIMEOUT": str(API_TIMEOUT_S),
             "MINER_DIR": str(directory.parent),
             "CUSTOM_MINER": directory.name,
             **ports,
             **workload.environment,
         }
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Its children share its session; none may outlive it."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
 
 
 async def _output(process: asyncio.subprocess.Process) -> bytes:
