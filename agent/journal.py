@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from agent import durable
 from agent.core import recovery
 from agent.core.model import State
 from agent.ports import JournalError
@@ -93,7 +93,7 @@ class FileJournal:
     def _newest(self, lines: list[bytes]) -> State:
         try:
             for line in lines[:-1]:
-                _payload(line)
+                durable.payload(line)
             return _decode(lines[-1])
         except ValueError as error:
             self._spoiled = True
@@ -124,18 +124,12 @@ class FileJournal:
             self._whole_bytes = None
             self._file = self._path.open("ab", buffering=0)
             # Whoever made or replaced the file may have died before its name was safe.
-            _sync_directory(self._path.parent)
+            durable.sync_directory(self._path.parent)
         return self._file
 
     def _rewrite(self, line: bytes) -> None:
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        durable.replace(self._path, line)
         self.close()
-        fresh.replace(self._path)
-        _sync_directory(self._path.parent)
         self._lines = 1
         self._whole_bytes = None
         self._spoiled = False
@@ -167,30 +161,14 @@ class MemoryJournal:
 
 
 def _encode(state: State) -> bytes:
-    payload = _ENCODER.encode(_Line(SCHEMA, state))
-    return b"%08x %s\n" % (zlib.crc32(payload), payload)
-
-
-def _payload(line: bytes) -> bytes:
-    checksum, _, payload = line.partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(payload):
-        raise ValueError("a line has a wrong checksum")
-    return payload
+    return durable.line(_ENCODER.encode(_Line(SCHEMA, state)))
 
 
 def _decode(line: bytes) -> State:
     try:
-        read = _DECODER.decode(_payload(line))
+        read = _DECODER.decode(durable.payload(line))
     except msgspec.DecodeError as error:
         raise ValueError(f"its newest line is of another version: {error}") from error
     if read.schema != SCHEMA:
         raise ValueError(f"its newest line has schema {read.schema}, this agent knows {SCHEMA}")
     return read.state
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,12 +5,11 @@ Nothing depends on it: a file that cannot be believed is forgotten, and the rig 
 
 from __future__ import annotations
 
-import os
-import zlib
 from pathlib import Path
 
 import msgspec
 
+from agent import durable
 from agent.core.learning import LESSONS_MAX, Lesson, Lessons
 from wire import logs
 
@@ -54,9 +53,10 @@ class Notebook:
 
     def write(self, lessons: Lessons) -> None:
         """Replace the file; what a full disk refuses is only logged, and tried again next time."""
-        payload = _ENCODER.encode(_Page(SCHEMA, list(lessons.values())))
+        page = _ENCODER.encode(_Page(SCHEMA, list(lessons.values())))
         try:
-            self._replace(b"%08x %s\n" % (zlib.crc32(payload), payload))
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            durable.replace(self._path, durable.line(page))
         except OSError as error:
             self._log.warning("not written", reason=f"{self._path}: {error.strerror}")
 
@@ -64,23 +64,12 @@ class Notebook:
         with self._path.open("rb") as file:
             return file.read(FILE_BYTES_MAX + 1)
 
-    def _replace(self, data: bytes) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-
 
 def _decoded(raw: bytes) -> list[Lesson]:
     """Raises `ValueError`, which says what is wrong."""
     if len(raw) > FILE_BYTES_MAX:
         raise ValueError(f"it has more than {FILE_BYTES_MAX} bytes")
-    checksum, _, payload = raw.rstrip(b"\n").partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(payload):
-        raise ValueError("its checksum is wrong")
+    payload = durable.payload(raw)
     try:
         page = _DECODER.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
+import stat
 from pathlib import Path
 
+from agent import durable
 from agent.core.options import Options
 from agent.core.pins import Evidence
 from agent.core.workload import Workload
@@ -193,20 +194,10 @@ def _command_line(path: Path) -> list[str]:
 
 def _replace(path: Path, content: str) -> None:
     """Whole or not at all, also through a power cut."""
-    fresh = path.with_name(f"{path.name}.rigshift")
-    try:
-        shutil.copy2(path, fresh)
-        _keep_owner(path, fresh)
-        with fresh.open("wb") as file:
-            file.write(content.encode(errors="surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _keep_owner(path: Path, fresh: Path) -> None:
-    owner = path.stat()
-    if (fresh.stat().st_uid, fresh.stat().st_gid) != (owner.st_uid, owner.st_gid):
-        os.chown(fresh, owner.st_uid, owner.st_gid)
+    held = path.stat()
+    durable.replace(
+        path,
+        content.encode(errors="surrogateescape"),
+        mode=stat.S_IMODE(held.st_mode),
+        owner=(held.st_uid, held.st_gid),
+    )

@@ -7,10 +7,11 @@ marker in its environment. A record never makes a foreign process count as ours.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from agent import durable
 
 RECORD_BYTES_MAX = 256 * 1024
 """A longer file is not a record; command lines are shorter."""
@@ -32,14 +33,7 @@ class Record:
 
 def save(path: Path, record: Record) -> None:
     """Write `record` so that it survives a power cut, whole or not at all. Raises `OSError`."""
-    temporary = path.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(record), file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_directory(path.parent)
+    durable.replace(path, json.dumps(asdict(record)).encode())
 
 
 def load(path: Path) -> Record | None:
@@ -56,11 +50,3 @@ def load(path: Path) -> Record | None:
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

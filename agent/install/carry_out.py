@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from agent import durable
 from agent.install.accounts import Accounts
 from agent.install.steps import File, Note, Put, Remove, Run, Step, Stop
 
@@ -54,16 +55,7 @@ def _put(step: Put, path: Path, accounts: Accounts) -> None:
         raise StepError(f"{path}: user or group {error} does not exist") from error
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(entry, File):
-        # Beside it first: a cut must never leave half a unit or half a secret.
-        fresh = path.with_name(f".{path.name}.rigshift")
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(entry.content)
-            os.fchown(descriptor, *owner)
-            os.fchmod(descriptor, entry.mode)
-            os.fsync(descriptor)
-        fresh.replace(path)
+        durable.replace(path, entry.content, mode=entry.mode, owner=owner)
     else:
         path.mkdir(exist_ok=True)
         os.chown(path, *owner)

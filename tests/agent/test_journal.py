@@ -405,4 +405,4 @@ def test_the_new_file_is_whole_on_the_disk_before_it_takes_the_old_ones_place(
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "replace", replaced)
     journal.append(STABLE)
-    assert order == ["sync g0.new", "replace", "sync journal"]
+    assert order == ["sync .g0.log.new", "replace", "sync journal"]
