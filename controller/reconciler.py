@@ -12,20 +12,18 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
+from controller.core import standing
 from controller.core.ledger import Tally
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote
-from controller.core.standing import misunderstood
 from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
 from controller.ports import StoredAssignment, StoreError
 from controller.prices import Prices
+from controller.rollout import Rollout
 from controller.sessions import Sessions
 from wire import logs, messages
 from wire.model import OFF, Assignment, Outcome, Phase
 from wire.transport import Received
-
-HOLD_FOREVER_S = 10.0 * 365 * 86_400
-"""How long a previewed pin stands: longer than anybody looks."""
 
 PLAN_GAP_S = 0.2
 """Reports closer together than this are answered by one plan."""
@@ -49,7 +47,7 @@ class Decide(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ambience:
-    """Time and chance of a controller; arguments, so that a simulation owns them."""
+    """Time, chance and rhythm of a controller; arguments, so that a simulation owns them."""
 
     wall: Callable[[], float]
     """Epoch seconds, for holds, audit and people."""
@@ -59,6 +57,8 @@ class Ambience:
     """Epoch seconds that prices, dwell and payback count by; the wall clock but in a replay."""
     new_id: Callable[[], str]
     """A name that nothing else bears, for an order."""
+    tick_s: float
+    """At least this often the fleet is planned anew, seconds."""
 
 
 class Reconciler:
@@ -72,8 +72,8 @@ class Reconciler:
         dispatch: Dispatch,
         prices: Prices,
         decide: Decide,
+        rollout: Rollout,
         ambience: Ambience,
-        tick_s: float,
     ) -> None:
         self.newest: Plan | None = None
         self.plan_s = 0.0
@@ -89,8 +89,8 @@ class Reconciler:
         self._dispatch = dispatch
         self._prices = prices
         self._decide = decide
+        self._rollout = rollout
         self._ambience = ambience
-        self._tick_s = tick_s
         self._poked = asyncio.Event()
         self._inventory_at = float("-inf")
         self._holds_seen: Set[str] | None = None
@@ -110,9 +110,9 @@ class Reconciler:
     def preview(self, pins: Mapping[GroupKey, str | None]) -> Plan:
         """What the plan would be with these groups held to these workloads; changes nothing."""
         now, wall = self._ambience.prices(), self._ambience.wall()
-        standing = [h for h in self._holds() if GroupKey(h.rig, h.group) not in pins]
-        pinned = [_pin(key, workload, wall) for key, workload in pins.items()]
-        return self._decide(self._fleet.views(), self._prices.quotes(), standing + pinned, now)
+        left = [h for h in self._holds() if GroupKey(h.rig, h.group) not in pins]
+        pinned = [standing.pin(key, workload, wall) for key, workload in pins.items()]
+        return self._decide(self._fleet.views(), self._prices.quotes(), left + pinned, now)
 
     async def _loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -120,7 +120,7 @@ class Reconciler:
             self._poked.clear()
             await self.tick()
             await asyncio.sleep(PLAN_GAP_S)
-            next_tick = loop.call_later(self._tick_s, self._poked.set)
+            next_tick = loop.call_later(self._ambience.tick_s, self._poked.set)
             await self._poked.wait()
             next_tick.cancel()
 
@@ -156,7 +156,8 @@ class Reconciler:
         began, now = self._ambience.monotonic(), self._ambience.prices()
         views = self._fleet.views()
         holds = self._holds()
-        plan = self._decide(views, self._prices.quotes(), holds, now)
+        wish = self._decide(views, self._prices.quotes(), holds, now)
+        plan = self._rollout.admit(wish, views, holds)
         self.plan_s = self._ambience.monotonic() - began
         self._assign(plan, {view.key: view for view in views}, self._released(views, holds))
         self._holds_seen = self._heeded(views, holds)
@@ -190,7 +191,7 @@ class Reconciler:
             decision.moves
             or decision.key in released
             or self._forgotten(view)
-            or misunderstood(view)
+            or standing.misunderstood(view)
         )
 
     def _forgotten(self, view: GroupView) -> bool:
@@ -273,6 +274,7 @@ class Reconciler:
             return
         for entry in news:
             self.on_outcome(entry.outcome)
+            self._rollout.ended(rig, entry.outcome, self._ambience.prices())
         through: dict[str, int] = {}
         for outcome in outcomes:
             through[outcome.group] = max(outcome.generation, through.get(outcome.group, 0))
@@ -281,17 +283,3 @@ class Reconciler:
 
 def _unheard(_: Outcome) -> None:
     """Nobody listens."""
-
-
-def _pin(key: GroupKey, workload: str | None, now: float) -> Hold:
-    return Hold(
-        hold_id=f"preview-{key}",
-        rig=key.rig,
-        group=key.group,
-        workload=workload,
-        owner="preview",
-        reason="preview",
-        created_at=now,
-        expires_at=now + HOLD_FOREVER_S,
-        breaks_lock=True,  # What an order may not do is looked at before it is previewed.
-    )

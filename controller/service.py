@@ -27,6 +27,7 @@ from controller.operations import Operations
 from controller.ports import Feed
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
+from controller.rollout import Rollout
 from controller.sessions import Sessions
 from controller.settings import ReplaySettings, Settings
 from controller.store.sql import SqlStore
@@ -124,13 +125,14 @@ class Controller:
             dispatch=self.dispatch,
             prices=self.prices,
             decide=self._decide,
+            rollout=Rollout(lambda: settings.policy.rollout),
             ambience=Ambience(
                 wall=time.time,
                 monotonic=time.monotonic,
                 prices=clock,
                 new_id=lambda: uuid.uuid4().hex,
+                tick_s=settings.tick_s,
             ),
-            tick_s=settings.tick_s,
         )
         self.switches = SwitchTimes()
         self.reconciler.on_outcome = self.switches.add

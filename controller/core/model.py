@@ -135,6 +135,7 @@ class Block(StrEnum):
     NO_DEMAND = "no_demand"
     POWER_CAP = "power_cap"
     CONCURRENCY = "concurrency"
+    ROLLOUT = "rollout"
     SWITCHING = "switching"
     OFFLINE = "offline"
     QUARANTINED = "quarantined"

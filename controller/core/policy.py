@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from controller.core import rollout
+from controller.core.rollout import RolloutSettings
 from wire.model import Kind
 
 SECONDS_PER_H = 3600.0
@@ -45,6 +47,8 @@ class PolicySettings:
     """Groups of the fleet that may be in a switch at once."""
     site_switches_max: int = 20
     """Groups of one site that may be in a switch at once."""
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    """How fast the fleet follows a plan within these limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ def problems(policy: PolicySettings) -> Iterator[str]:
     ):
         if limit < 1:
             yield f"{name} must be 1 or more, or no group would ever move; use holds to freeze"
+    yield from rollout.problems(policy.rollout)
     for name, cost in (("mining", policy.mining_switch), ("inference", policy.inference_switch)):
         if cost.duration_s > policy.payback_s:
             yield f"{name}_switch.duration_s is longer than payback_s: it could hardly pay back"

@@ -77,6 +77,34 @@ def concurrency(site_max: int, fleet_max: int) -> str:
     return f"only {site_max} groups of the site and {fleet_max} of the fleet may switch at once"
 
 
+def canary(names: str, canary_s: float) -> str:
+    """Held back until somebody has proven the workload."""
+    return f"{names} must have run it for {span(canary_s)} first"
+
+
+def wave(moving: int, size: int) -> str:
+    """Held back so that a class does not move all at once."""
+    return f"{moving} of {size} groups of its class are on their way there"
+
+
+def stopped(failed: int, ended: int, window_s: float) -> str:
+    """Held back because too many have failed."""
+    return (
+        f"{failed} of {ended} switches of its class to it failed in the last {span(window_s)}; "
+        "an operator's switch goes through all the same"
+    )
+
+
+def ramp(site: str, begun_w: float, ramp_w: float) -> str:
+    """Held back so that a site's draw rises slowly."""
+    return f"site {site} adds {kilowatts(begun_w)} in this minute and may add {kilowatts(ramp_w)}"
+
+
+def held_back(stays: str, target: str, why: str) -> str:
+    """A group whose move to what pays more must wait."""
+    return f"{stays} for now: {target} pays more, but {why}"
+
+
 def rejected(reason: str) -> str:
     """Blocked because it failed."""
     return f"it failed here: {reason or 'the rig gives no reason'}"

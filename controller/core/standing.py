@@ -12,6 +12,9 @@ from wire.model import Phase
 HOLD_END_MAX = 253_402_300_799.0
 """End of the year 9999, the latest instant that can be written for people."""
 
+HOLD_FOREVER_S = 10.0 * 365 * 86_400
+"""How long a previewed pin stands: longer than anybody looks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -85,6 +88,21 @@ def misunderstood(view: GroupView) -> bool:
         return False
     rejected = {rejection.workload for rejection in status.rejected}
     return status.active != view.assigned and view.assigned not in rejected
+
+
+def pin(key: GroupKey, workload: str | None, now: float) -> Hold:
+    """A hold for a preview: what the plan would be if somebody gave this order."""
+    return Hold(
+        hold_id=f"preview-{key}",
+        rig=key.rig,
+        group=key.group,
+        workload=workload,
+        owner="preview",
+        reason="preview",
+        created_at=now,
+        expires_at=now + HOLD_FOREVER_S,
+        breaks_lock=True,  # What an order may not do is looked at before it is previewed.
+    )
 
 
 def holds_in_force(holds: Iterable[Hold], now: float) -> Mapping[GroupKey, Hold]:

@@ -16,11 +16,13 @@ from controller.core.model import (
     Quote,
     RigRecord,
 )
+from controller.core.rollout import RolloutSettings
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
 from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
+from controller.rollout import Rollout
 from controller.sessions import Sessions
 from controller.store.memory import MemoryStore
 from tests.agent.groups import working
@@ -167,10 +169,14 @@ class Control:
             dispatch=self.dispatch,
             prices=self.prices,
             decide=self._decide,
+            rollout=Rollout(RolloutSettings),
             ambience=Ambience(
-                wall=self.now, monotonic=loop.time, prices=self.now, new_id=self._new_id
+                wall=self.now,
+                monotonic=loop.time,
+                prices=self.now,
+                new_id=self._new_id,
+                tick_s=TICK_S,
             ),
-            tick_s=TICK_S,
         )
 
     def now(self) -> float:

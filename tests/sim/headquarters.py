@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from controller import sessions
 from controller.core import planner
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
+from controller.core.rollout import RolloutSettings
 from controller.core.standing import holds_in_force
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
+from controller.rollout import Rollout
 from tests.sim.checks import controller as checks
 from tests.sim.faults import CALM_S, Schedule
 from tests.sim.hardware import now_s
@@ -154,10 +156,14 @@ class SimController:
             dispatch=dispatch,
             prices=prices,
             decide=self._decide,
+            rollout=Rollout(RolloutSettings),
             ambience=Ambience(
-                wall=self._wall, monotonic=loop.time, prices=self._wall, new_id=self._new_id
+                wall=self._wall,
+                monotonic=loop.time,
+                prices=self._wall,
+                new_id=self._new_id,
+                tick_s=TICK_S,
             ),
-            tick_s=TICK_S,
         )
         await prices.look()
         async with asyncio.TaskGroup() as tasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, BinaryIO
 
-from agent import journal
+from agent import durable, journal
 from agent.core.model import Effect, Event, State, Succeeded, Tune
 from agent.core.workload import Workload
 from agent.journal import FileJournal
@@ -86,7 +86,7 @@ def _short_write_accepted(swaps: Swaps) -> None:
 
 
 def _directory_not_synced(swaps: Swaps) -> None:
-    swaps.attribute(journal, "_sync_directory", lambda path: None)
+    swaps.attribute(durable, "sync_directory", lambda path: None)
 
 
 def _renaming_not_synced(swaps: Swaps) -> None:
@@ -95,12 +95,12 @@ def _renaming_not_synced(swaps: Swaps) -> None:
     def trusting(self: FileJournal) -> BinaryIO:
         if self._file is not None or not self._path.exists():
             return opened(self)
-        sync = journal._sync_directory
-        journal._sync_directory = lambda path: None
+        sync = durable.sync_directory
+        durable.sync_directory = lambda path: None
         try:
             return opened(self)
         finally:
-            journal._sync_directory = sync
+            durable.sync_directory = sync
 
     swaps.attribute(FileJournal, "_opened", trusting)
 
