@@ -29,16 +29,15 @@ def replace(
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
-    # Exclusively: in a folder of others, nobody may have laid a link there.
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        # Exclusively: in a folder of others, nobody may have laid a link there.
+        with fresh.open("xb") as file:
+            os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             file.write(content)
             file.flush()
-            if owner is not None:
-                os.fchown(descriptor, *owner)
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)

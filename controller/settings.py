@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from controller.core import curtailment
 from controller.core import farm as farms
 from controller.core import plausibility
 from controller.core import policy as policies
@@ -129,6 +130,8 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from (f"feeds: {text}" for text in feeds.problems(settings.feeds))
     yield from (f"policy: {text}" for text in policies.problems(settings.policy))
     yield from (f"farm: {text}" for text in farms.problems(settings.farm, settings.quotes))
+    for site in settings.farm.sites:
+        yield from (f"farm: {text}" for text in curtailment.problems(site))
     yield from _number_problems(settings)
     if settings.replay is not None and settings.replay.prices_from.tzinfo is None:
         yield "replay: prices_from: write the zone too, e.g. 2026-03-02T00:00:00Z"

@@ -26,6 +26,20 @@ class Per(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrikeSettings:
+    """A price of electricity above which a site draws less."""
+
+    above_usd_per_kwh: float
+    """All-in price above which it begins, adder included."""
+    below_usd_per_kwh: float
+    """Price at or below which it ends again; lower, so that it does not come and go."""
+    cap_w: float = 0.0
+    """What the site may still draw, watts."""
+    hours: str = ""
+    """Hours of the site's day in which it counts, e.g. `16:00-21:00`; empty: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSettings:
     """A place with one electricity price and one supply."""
 
@@ -41,6 +55,8 @@ class SiteSettings:
     """Series of how many groups inference demand keeps busy here; none: every group, always."""
     power_cap_w: float | None = None
     """Most that all groups of the site may draw at the wall, watts; none: no cap."""
+    strikes: tuple[StrikeSettings, ...] = ()
+    """Prices at which it draws less, in any order; the lowest cap in force counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

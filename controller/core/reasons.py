@@ -5,6 +5,8 @@ The same words stand in API, CLI, console, log and on the rig. Texts only: nothi
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from controller.core.model import Option
 from wire.model import OFF, Kind
 
@@ -153,6 +155,25 @@ def shed(what: str, before: str, cap_w: float, power_w: float) -> str:
 def fallen_back(what: str, usd_per_h: float, failed: str, why: str) -> str:
     """A group whose assigned workload failed and that goes on with another."""
     return f"{what}: {net(usd_per_h)}; {failed} was assigned, but {why}"
+
+
+def grid_order(owner: str, reason: str, ends_at: float) -> str:
+    """Why a site may draw less: somebody outside asked for it."""
+    until = datetime.fromtimestamp(ends_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"a grid order of {owner} until {until}: {reason}"
+
+
+def strike(above_usd_per_kwh: float, below_usd_per_kwh: float) -> str:
+    """Why a site may draw less: power is dear."""
+    return (
+        f"power costs more than ${above_usd_per_kwh:g}/kWh, until it costs at most "
+        f"${below_usd_per_kwh:g}/kWh"
+    )
+
+
+def curtailed(site: str, cap_w: float, why: str) -> str:
+    """A site that is limited for a while."""
+    return f"site {site} may draw {kilowatts(cap_w)} for now: {why}"
 
 
 def over_cap(site: str, cap_w: float, power_w: float) -> str:

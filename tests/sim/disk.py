@@ -1,8 +1,8 @@
 """A machine's disk under the shipped journal: what was not synced may be lost, torn or reordered.
 
-It stands in for the few calls of `os` and `Path` that `agent.journal` makes. It keeps to what
-POSIX promises and to nothing more: a file's bytes are safe after `fsync` of the file, its name
-after `fsync` of its directory. A killed process loses nothing; a power cut loses the rest.
+It stands in for the few calls of `os` and `Path` that `agent.journal` and `agent.durable` make. It
+keeps to what POSIX promises and to nothing more: a file's bytes are safe after `fsync` of the file,
+its name after `fsync` of its directory. A killed process loses nothing; a power cut loses the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from agent import journal
+from agent import durable, journal
 
 
 class PowerCutError(BaseException):
@@ -126,9 +126,15 @@ class SimPath:
         """See `Path`."""
         return self.name in self.disk._names
 
-    def with_suffix(self, suffix: str) -> SimPath:
+    def with_name(self, name: str) -> SimPath:
         """See `Path`."""
-        return SimPath(self.disk, self.name.rpartition(".")[0] + suffix)
+        return SimPath(self.disk, name)
+
+    def unlink(self, *, missing_ok: bool) -> None:
+        """See `Path`."""
+        if self.exists() or not missing_ok:
+            self.disk.begin()
+            del self.disk._names[self.name]
 
     def read_bytes(self) -> bytes:
         """See `Path`."""
@@ -137,8 +143,10 @@ class SimPath:
         return bytes(self.disk._names[self.name].data)
 
     def open(self, mode: str, buffering: int = -1) -> SimFile:
-        """See `Path`; `ab` and `wb` only."""
+        """See `Path`; `ab`, `wb` and `xb` only."""
         self.disk.begin()
+        if mode == "xb" and self.exists():
+            raise FileExistsError(17, "File exists")
         if mode == "wb" or not self.exists():
             self.disk._names[self.name] = _Node()
         return SimFile(self.disk, self.disk._names[self.name], raw=buffering == 0)
@@ -198,6 +206,7 @@ class SimOs:
     """As much of `os` as the journal uses."""
 
     O_RDONLY = os.O_RDONLY
+    O_DIRECTORY = os.O_DIRECTORY
     strerror = staticmethod(os.strerror)
 
     def open(self, path: SimPath, flags: int) -> SimPath:
@@ -215,6 +224,9 @@ class SimOs:
         else:
             descriptor.node.synced = bytes(descriptor.node.data)
 
+    def fchmod(self, descriptor: SimFile, mode: int) -> None:
+        """See `os`; who may read is no matter here."""
+
     def ftruncate(self, descriptor: SimFile, size: int) -> None:
         """See `os`."""
         descriptor.disk.begin()
@@ -229,9 +241,11 @@ class SimOs:
 @contextmanager
 def mounted() -> Iterator[None]:
     """The journal writes to simulated disks."""
-    kept = journal.__dict__["os"]
-    journal.__dict__["os"] = SimOs()
+    kept, simulated = journal.__dict__["os"], SimOs()
+    for module in (journal, durable):
+        module.__dict__["os"] = simulated
     try:
         yield
     finally:
-        journal.__dict__["os"] = kept
+        for module in (journal, durable):
+            module.__dict__["os"] = kept

@@ -117,7 +117,7 @@ def _torn_line_glued(swaps: Swaps) -> None:
 
 
 def _checksum_ignored(swaps: Swaps) -> None:
-    swaps.attribute(journal, "_payload", lambda line: line.partition(b" ")[2])
+    swaps.attribute(durable, "payload", lambda line: line.partition(b" ")[2])
 
 
 def _rewritten_in_place(swaps: Swaps) -> None:
