@@ -1,4 +1,4 @@
-"""`rigshift-controller`: run, check-config, enroll, revoke.
+"""`rigshift-controller`: run, check-config, enroll, revoke, feeds.
 
 Exit codes: 0 ok, 1 failed, 2 bad input.
 """
@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import importlib.metadata
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 from controller import enrollment, service, settings
 from controller.api.server import ServeError
 from controller.core.model import RigRecord
+from controller.feeds import assembly, catalogue, directory, inquiry
+from controller.feeds.settings import FeedsSettings
 from controller.ports import StoreError
 from wire import logs
 from wire.configfile import ConfigError
@@ -27,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     logs.configure(json=options.log_json, level=options.log_level)
     try:
-        return int(options.verb(options, settings.load(options.config)))
+        return int(options.verb(options))
     except ConfigError as error:
         print(f"rigshift-controller: {error}", file=sys.stderr)
         return 2
@@ -47,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--log-level", default="info", choices=["debug", "info", "warning", "error"]
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_feeds(verbs.add_parser("feeds", help="look at price feeds"), common)
     run = verbs.add_parser("run", parents=[common], help="run the controller")
     run.set_defaults(verb=_run)
     check = verbs.add_parser("check-config", parents=[common], help="check the configuration")
@@ -65,21 +69,62 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace, config: settings.Settings) -> int:
+def _add_feeds(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    further = argparse.ArgumentParser(add_help=False)
+    further.add_argument("--catalogue", action="append", type=Path, default=[], metavar="FILE")
+    shown = verbs.add_parser("list", parents=[common, further], help="providers, or one of them")
+    shown.add_argument("provider", nargs="?", help="all that it offers and needs")
+    shown.set_defaults(verb=_list_feeds)
+    tried = verbs.add_parser("try", parents=[common, further], help="ask one feed once")
+    tried.add_argument("feed", metavar="NAME", help="a feed or series of the file, or a provider")
+    tried.add_argument("given", nargs="*", metavar="KEY=VALUE", help="what a provider needs")
+    tried.set_defaults(verb=_try_feed)
+
+
+def _list_feeds(options: argparse.Namespace) -> int:
+    known = catalogue.load(options.catalogue)
+    if options.provider is None:
+        lines = directory.overview(known)
+    elif options.provider in known:
+        lines = directory.page(options.provider, known[options.provider])
+    else:
+        names = ", ".join(sorted(known))
+        raise ConfigError(f"provider {options.provider!r} is unknown; there are {names}")
+    print("\n".join(lines))
+    return 0
+
+
+def _try_feed(options: argparse.Namespace) -> int:
+    if options.given or options.feed in catalogue.load(options.catalogue):
+        entry = inquiry.entry(options.feed, options.given)
+        given = FeedsSettings(providers=(entry,), catalogues=tuple(options.catalogue))
+        name = entry.series
+    else:
+        given, name = settings.load(options.config).feeds, options.feed
+    answers = asyncio.run(inquiry.ask(name, given, clock=time.time))
+    print("\n".join(line for said in answers for line in inquiry.told(said)))
+    return 1 if answers[-1].fault else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = settings.load(options.config)
     asyncio.run(service.run(config))
     return 0
 
 
-def _check(options: argparse.Namespace, config: settings.Settings) -> int:
+def _check(options: argparse.Namespace) -> int:
+    config = settings.load(options.config)
     print(
         f"{options.config}: good. {len(config.farm.sites)} sites, "
         f"{len(config.farm.earnings)} earnings, {len(config.quotes)} series, "
-        f"{len(config.feeds.recorded) + len(config.feeds.http)} feeds; state in {config.state_dir}"
+        f"{assembly.count(config.feeds)} feeds; state in {config.state_dir}"
     )
     return 0
 
 
-def _enroll(options: argparse.Namespace, config: settings.Settings) -> int:
+def _enroll(options: argparse.Namespace) -> int:
+    config = settings.load(options.config)
     record = RigRecord(
         rig=options.rig,
         site=options.site,
@@ -110,7 +155,8 @@ def _labels(pairs: list[str]) -> dict[str, str]:
     return labels
 
 
-def _revoke(options: argparse.Namespace, config: settings.Settings) -> int:
+def _revoke(options: argparse.Namespace) -> int:
+    config = settings.load(options.config)
     store = service.open_store(config)
     try:
         known = {record.rig: record for record in store.rigs()}.get(options.rig)

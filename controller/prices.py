@@ -41,6 +41,10 @@ class Prices:
         self.take(())
         return quotes.quotes(self._book, self._rules, self._clock())
 
+    def quote(self, series: str) -> Quote:
+        """One of them. Raises `KeyError` for a series without rules."""
+        return quotes.quote(self._book, self._rules, series, self._clock())
+
     def take(self, observations: Iterable[Observation]) -> None:
         """Enter what was said into the book."""
         self._book = quotes.observe(self._book, self._rules, observations, self._clock())

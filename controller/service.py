@@ -19,12 +19,10 @@ from controller.core import planner
 from controller.core.model import GroupView, Hold, Plan, Quote
 from controller.desk import LiveDesk
 from controller.dispatch import Dispatch
-from controller.feeds.http import HttpFeed
-from controller.feeds.recorded import RecordedFeed
+from controller.feeds import assembly
 from controller.fleet import Fleet
 from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
 from controller.operations import Operations
-from controller.ports import Feed
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.rollout import Rollout
@@ -114,7 +112,7 @@ class Controller:
             stamp=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self.prices = Prices(
-            _feeds(settings, clock),
+            assembly.feeds(settings.feeds, self._quote, clock=clock),
             settings.quotes,
             clock=clock,
             interval_s=settings.feed_interval_s,
@@ -184,6 +182,10 @@ class Controller:
             frames_refused=self.sessions.counts.refused,
         )
 
+    def _quote(self, series: str) -> Quote:
+        """What feeds that compute lean on: only what is trusted."""
+        return self.prices.quote(series)
+
     def _decide(
         self,
         views: Sequence[GroupView],
@@ -202,11 +204,6 @@ class Controller:
                 wall=time.time(),
             )
         )
-
-
-def _feeds(settings: Settings, clock: Callable[[], float]) -> list[Feed]:
-    recorded: list[Feed] = [RecordedFeed(feed, clock) for feed in settings.feeds.recorded]
-    return recorded + [HttpFeed(feed, time.time) for feed in settings.feeds.http]
 
 
 def _by_key(inventory: dict[str, str], fleet: Fleet) -> None:

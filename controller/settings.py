@@ -16,7 +16,7 @@ from controller.core import policy as policies
 from controller.core.farm import FarmSettings
 from controller.core.plausibility import QuoteRules
 from controller.core.policy import PolicySettings
-from controller.feeds import settings as feeds
+from controller.feeds import assembly
 from controller.feeds.settings import FeedsSettings
 from controller.fleet import FleetSettings
 from wire import configfile
@@ -127,7 +127,7 @@ def problems(settings: Settings) -> Iterator[str]:
         )
     for series, rules in settings.quotes.items():
         yield from (f"quotes: {text}" for text in plausibility.problems(series, rules))
-    yield from (f"feeds: {text}" for text in feeds.problems(settings.feeds))
+    yield from (f"feeds: {text}" for text in assembly.problems(settings.feeds, settings.quotes))
     yield from (f"policy: {text}" for text in policies.problems(settings.policy))
     yield from (f"farm: {text}" for text in farms.problems(settings.farm, settings.quotes))
     for site in settings.farm.sites:

@@ -43,10 +43,15 @@ class Request:
         # Masked before it is shortened, or the cut could leave half a secret standing.
         for secret in self.hidden:
             text = text.replace(secret, MASK)
-        text = "".join(char if char.isprintable() else " " for char in text)
-        text = " ".join(text.split())
-        short = text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "…"
-        return f"'{short}'"
+        return quoted(text)
+
+
+def quoted(text: str) -> str:
+    """A foreign text in quotes: on one line, shortened."""
+    text = "".join(char if char.isprintable() else " " for char in text)
+    text = " ".join(text.split())
+    short = text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "…"
+    return f"'{short}'"
 
 
 def build(settings: HttpFeedSettings, environment: Mapping[str, str]) -> Request:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from controller.feeds.settings import Measure, TimeFormat
+from controller.feeds.settings.measures import Measure, TimeFormat
 from wire.configfile import ConfigError
 
 SECONDS_PER_H = 3600.0
@@ -20,6 +20,13 @@ NUMBER_MAX = 1e30
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
+Rates = Callable[[str], float]
+"""US dollars per one of a currency now, by series; raises `NoRateError`."""
+
+
+class NoRateError(Exception):
+    """Nobody knows what a currency is worth now, so nothing in it has a price."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -28,52 +35,118 @@ class Unit:
     canonical: str
     """Unit that its values are turned into."""
     factor: float = 1.0
-    euro: bool = False
-    """Whether it needs a rate of dollars per euro."""
+    currency: str = ""
+    """What one must know the rate of; empty: it is in US dollars, or in no money."""
 
 
-KNOWN = MappingProxyType(
+CURRENCIES = (
+    "usd",
+    "eur",
+    "gbp",
+    "aud",
+    "cad",
+    "chf",
+    "dkk",
+    "nok",
+    "pln",
+    "sek",
+    "btc",
+    "coin",
+)
+"""What prices are written in; `coin` is whatever the rate is given for."""
+
+SHAPES = MappingProxyType(
     {
-        "usd_per_kwh": Unit("usd_per_kwh"),
-        "usd_per_mwh": Unit("usd_per_kwh", 1e-3),
-        "eur_per_kwh": Unit("usd_per_kwh", 1.0, euro=True),
-        "eur_per_mwh": Unit("usd_per_kwh", 1e-3, euro=True),
-        "usd_per_gpu_h": Unit("usd_per_gpu_h"),
-        "usd_per_gpu_day": Unit("usd_per_gpu_h", 1 / 24),
-        "eur_per_gpu_h": Unit("usd_per_gpu_h", 1.0, euro=True),
-        "usd_per_mhs_h": Unit("usd_per_mhs_h"),
-        "usd_per_mhs_day": Unit("usd_per_mhs_h", 1 / 24),
-        "usd_per_mtoken": Unit("usd_per_mtoken"),
-        "usd": Unit("usd"),
-        "eur": Unit("usd", 1.0, euro=True),
+        "": Unit("usd"),
+        "_per_kwh": Unit("usd_per_kwh"),
+        "_per_mwh": Unit("usd_per_kwh", 1e-3),
+        "_cents_per_kwh": Unit("usd_per_kwh", 1e-2),
+        "_per_gpu_h": Unit("usd_per_gpu_h"),
+        "_per_gpu_day": Unit("usd_per_gpu_h", 1 / 24),
+        "_per_mhs_h": Unit("usd_per_mhs_h"),
+        "_per_mhs_day": Unit("usd_per_mhs_h", 1 / 24),
+        "_per_mtoken": Unit("usd_per_mtoken"),
+    }
+)
+"""What a currency may be paid for, by the end of the unit's name."""
+
+PLAIN = MappingProxyType(
+    {
         "groups": Unit("groups"),
         "ratio": Unit("ratio"),
         "percent": Unit("ratio", 1e-2),
         "index": Unit("index"),
     }
 )
+"""Units without money."""
+
+KNOWN = MappingProxyType(
+    {
+        f"{currency}{shape}": Unit(
+            unit.canonical, unit.factor, "" if currency == "usd" else currency
+        )
+        for currency in CURRENCIES
+        for shape, unit in SHAPES.items()
+    }
+    | dict(PLAIN)
+)
 """Every unit that may be declared, by name."""
 
 
-def conversion(measure: Measure, *, where: str) -> Callable[[float], float]:
+def known() -> str:
+    """What to write, for people."""
+    shapes = ", ".join(f"usd{shape}" for shape in SHAPES)
+    others = ", ".join(CURRENCIES[1:])
+    return f"{shapes} (instead of usd also {others}), {', '.join(PLAIN)}"
+
+
+def conversion(
+    measure: Measure, *, where: str, rates: Rates | None = None
+) -> Callable[[float], float]:
     """A function from a source's number to the canonical unit; `where` begins its errors.
 
+    It raises `NoRateError` while a rate that is a series has no value.
+
     Raises:
-        ConfigError: The unit is unknown, a euro rate is missing or superfluous, the scale is 0.
+        ConfigError: The unit is unknown, its rate missing or superfluous, the scale 0.
     """
     unit = KNOWN.get(measure.unit)
     if unit is None:
-        known = ", ".join(KNOWN)
-        raise ConfigError(f"{where}: unit {measure.unit!r} is unknown; write one of {known}")
-    rate = measure.usd_per_eur
-    if unit.euro != (rate is not None):
-        what = "needs" if unit.euro else "takes no"
-        raise ConfigError(f"{where}: unit {measure.unit!r} {what} `usd_per_eur`")
-    factor = unit.factor * (1.0 if rate is None else rate)
+        raise ConfigError(f"{where}: unit {measure.unit!r} is unknown; write one of {known()}")
+    rate = _rate(measure, unit, where)
     scale, offset = measure.scale, measure.offset
-    if not all(map(math.isfinite, (factor, scale, offset))) or factor <= 0 or scale == 0:
-        raise ConfigError(f"{where}: scale, offset and rate must be finite, scale and rate not 0")
+    if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
+        raise ConfigError(f"{where}: scale and offset must be finite, the scale not 0")
+    if isinstance(rate, str):
+        return _floating(measure, unit.factor, rate, rates, where)
+    if not 0 < rate < math.inf:
+        raise ConfigError(f"{where}: the rate must be finite and above 0")
+    factor = unit.factor * rate
     return lambda number: (number * scale + offset) * factor
+
+
+def _rate(measure: Measure, unit: Unit, where: str) -> float | str:
+    """Dollars per one of the unit's currency, or the series that says it."""
+    given = [rate for rate in (measure.rate_usd, measure.usd_per_eur) if rate is not None]
+    if not unit.currency:
+        if given:
+            raise ConfigError(f"{where}: unit {measure.unit!r} takes no `rate_usd`")
+        return 1.0
+    if len(given) != 1 or (measure.usd_per_eur is not None and unit.currency != "eur"):
+        raise ConfigError(
+            f"{where}: unit {measure.unit!r} needs `rate_usd`: "
+            f"dollars per {unit.currency}, or the series that says it"
+        )
+    return given[0]
+
+
+def _floating(
+    measure: Measure, factor: float, series: str, rates: Rates | None, where: str
+) -> Callable[[float], float]:
+    if rates is None:
+        raise ConfigError(f"{where}: rate_usd: here it must be a number, not a series")
+    scale, offset = measure.scale, measure.offset
+    return lambda number: (number * scale + offset) * factor * rates(series)
 
 
 def number(text: str) -> float:

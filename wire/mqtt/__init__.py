@@ -7,5 +7,14 @@ the broker is away: orders are desired state, and the side that holds it sends i
 
 from wire.mqtt.contact import contact
 from wire.mqtt.links import open_agent, open_fleet
+from wire.mqtt.listener import Listener, Published, check, open_listener
 
-__all__ = ["contact", "open_agent", "open_fleet"]
+__all__ = [
+    "Listener",
+    "Published",
+    "check",
+    "contact",
+    "open_agent",
+    "open_fleet",
+    "open_listener",
+]

@@ -58,8 +58,8 @@ class Login:
         client = aiomqtt.Client(
             self.host,
             self.port,
-            username=self.username,
-            password=self.password,
+            username=self.username or None,
+            password=self.password or None,
             logger=_silent(),
             identifier=client_id,
             protocol=aiomqtt.ProtocolVersion.V5,

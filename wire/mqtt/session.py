@@ -78,6 +78,11 @@ class Session(Generic[T]):
         self._complaint = ""
         self._task = asyncio.create_task(self._stay_connected(random.Random()))
 
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection; empty: there is one."""
+        return "" if self._connected else self._complaint or "no connection"
+
     def send(self, publication: Publication) -> None:
         """Queue a frame, or drop it: the broker is away, or it is too long."""
         if self._connected and len(publication.frame) <= FRAME_BYTES_MAX:
