@@ -104,10 +104,10 @@ def problems(settings: TariffSettings) -> Iterator[str]:
     except ConfigError as error:
         yield str(error)
     else:
-        if lines and not settings.base and not lines[-1].when.always:
-            yield f"{where}: the last of `rates` must hold always: leave out its conditions"
         if any(line.when.always for line in lines[:-1]):
             yield f"{where}: nothing behind a rate without conditions ever holds; put it last"
+        elif lines and not settings.base and not lines[-1].when.always:
+            yield f"{where}: the last of `rates` must hold always: leave out its conditions"
 
 
 def _measure(settings: TariffSettings) -> Measure:

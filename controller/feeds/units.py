@@ -130,7 +130,7 @@ def _rate(measure: Measure, unit: Unit, where: str) -> float | str:
     given = [rate for rate in (measure.rate_usd, measure.usd_per_eur) if rate is not None]
     if not unit.currency:
         if given:
-            raise ConfigError(f"{where}: unit {measure.unit!r} takes no `rate_usd`")
+            raise ConfigError(f"{where}: unit {measure.unit!r} takes no rate")
         return 1.0
     if len(given) != 1 or (measure.usd_per_eur is not None and unit.currency != "eur"):
         raise ConfigError(

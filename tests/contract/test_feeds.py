@@ -1,4 +1,4 @@
-"""One suite over every feed: recorded files and HTTP."""
+"""One suite over every feed: recordings, HTTP, and files that are replaced."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from controller.feeds.files import FileFeed
 from controller.feeds.http import HttpFeed
 from controller.feeds.recorded import RecordedFeed
 from controller.feeds.settings import (
     ColumnSettings,
     FieldSettings,
+    FileFeedSettings,
     HttpFeedSettings,
     RecordedFeedSettings,
     RecordedFile,
@@ -25,6 +27,17 @@ from tests.parts.provider import serving
 
 T0 = 1_773_446_400.0
 SERIES = {"power", "coin"}
+ANSWER = f'{{"p": [90, {T0 + 30}], "c": ["16", {T0}]}}'
+FIELDS = tuple(
+    FieldSettings(
+        path=f"{name}[0]",
+        at_path=f"{name}[1]",
+        at_format=TimeFormat.EPOCH_S,
+        series=series,
+        unit=unit,
+    )
+    for name, series, unit in (("p", "power", "usd_per_mwh"), ("c", "coin", "usd"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +69,27 @@ def recorded_case(directory: Path) -> Case:
 
 def http_case(origin: str, break_it: Callable[[], None]) -> Case:
     clock = [T0 + 60]
-    settings = HttpFeedSettings(
-        name="source",
-        url=f"{origin}/",
-        fields=(
-            FieldSettings(
-                path="p[0]",
-                at_path="p[1]",
-                at_format=TimeFormat.EPOCH_S,
-                series="power",
-                unit="usd_per_mwh",
-            ),
-            FieldSettings(
-                path="c[0]",
-                at_path="c[1]",
-                at_format=TimeFormat.EPOCH_S,
-                series="coin",
-                unit="usd",
-            ),
-        ),
-    )
+    settings = HttpFeedSettings(name="source", url=f"{origin}/", fields=FIELDS)
     return Case(lambda: HttpFeed(settings, lambda: clock[0]), clock, break_it)
 
 
-@pytest.fixture(params=["recorded", "http"])
+def file_case(path: Path) -> Case:
+    clock = [T0 + 60]
+    path.write_text(ANSWER)
+    settings = FileFeedSettings(name="source", path=path, fields=FIELDS)
+    return Case(lambda: FileFeed(settings, lambda: clock[0]), clock, path.unlink)
+
+
+@pytest.fixture(params=["recorded", "http", "file"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "recorded":
         yield recorded_case(tmp_path)
         return
+    if request.param == "file":
+        yield file_case(tmp_path / "prices.json")
+        return
     with serving() as provider:
-        provider.says(f'{{"p": [90, {T0 + 30}], "c": ["16", {T0}]}}')
+        provider.says(ANSWER)
         yield http_case(provider.origin, lambda: provider.says("<html>", status=503))
 
 

@@ -165,10 +165,13 @@ def test_units_become_canonical(measure: Measure, number: float, expected: float
 @pytest.mark.parametrize(
     ("measure", "message"),
     [
-        (Measure(series="s", unit="kwh"), r"x: unit 'kwh' is unknown; write one of usd_per_kwh, "),
-        (Measure(series="s", unit="eur"), r"x: unit 'eur' needs `usd_per_eur`"),
-        (Measure(series="s", unit="usd", usd_per_eur=1.1), r"'usd' takes no `usd_per_eur`"),
-        (Measure(series="s", unit="usd", scale=0), "scale and rate not 0"),
+        (
+            Measure(series="s", unit="kwh"),
+            r"x: unit 'kwh' is unknown; write one of usd, usd_per_kwh, ",
+        ),
+        (Measure(series="s", unit="eur"), r"x: unit 'eur' needs `rate_usd`: dollars per eur"),
+        (Measure(series="s", unit="usd", usd_per_eur=1.1), r"'usd' takes no rate"),
+        (Measure(series="s", unit="usd", scale=0), "the scale not 0"),
         (Measure(series="s", unit="eur", usd_per_eur=float("inf")), "must be finite"),
     ],
 )

@@ -94,6 +94,6 @@ def test_what_cannot_be_meant_is_named() -> None:
         "feed 'api' stands twice; rename one",
         "feed files: files: name at least one",
         "feed api: fields: name at least one",
-        "feed api: `interval_s` and `timeout_s` must be above 0",
         "feed api: `bytes_max` must be above 0",
+        "feed api: `interval_s` and `timeout_s` must be above 0",
     ]

@@ -32,6 +32,7 @@ class Provider:
         self.answer = Answer()
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.ended = ended
 
     def says(self, body: str | bytes, **changes: Any) -> None:
@@ -53,8 +54,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
         provider = self.server.provider
         provider.paths.append(self.path)
+        provider.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         provider.headers.append(dict(self.headers))
         answer = provider.answer
         if answer.silent:
