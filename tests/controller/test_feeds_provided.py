@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller import settings as controller
-from controller.feeds import catalogue, provided
+from controller.core import plausibility
+from controller.core.plausibility import QuoteRules
+from controller.feeds import assembly, catalogue, provided
 from controller.feeds.settings import (
     FeedsSettings,
     HttpFeedSettings,
@@ -16,6 +20,7 @@ from controller.feeds.settings import (
     Text,
 )
 from tests.controller import farm_file
+from tests.docs.repository import ROOT
 from wire import configfile
 from wire.configfile import ConfigError
 
@@ -159,6 +164,26 @@ def test_it_is_short_in_yaml(tmp_path: Path) -> None:
         configfile.parse(
             YAML.replace("parameters: {zone: de}", "zone: de"), FeedsSettings, name="c.yaml"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """What the examples of docs/feeds.md show of a controller's file."""
+
+    feeds: FeedsSettings
+    quotes: dict[str, QuoteRules]
+
+
+def test_what_the_documentation_shows_can_be_used() -> None:
+    text = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(shown) == 3
+    for block in shown:
+        excerpt = configfile.parse(block, Excerpt, name="docs/feeds.md")
+        assert list(assembly.problems(excerpt.feeds, excerpt.quotes)) == []
+        assert not [p for s, rule in excerpt.quotes.items() for p in plausibility.problems(s, rule)]
+    loaded = controller.load(ROOT / "docs" / "examples" / "feeds.yaml")
+    assert assembly.count(loaded.feeds) == 16
 
 
 AWATTAR = {"provider": "awattar", "series": "power", "parameters": {"zone": "de"}}

@@ -12,7 +12,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -65,6 +65,7 @@ PLAIN = {
     bool: "`true` or `false`",
     Path: "path",
     datetime: "date and time with its zone",
+    date: "date",
 }
 
 EXAMPLE = re.compile(r"```yaml\n(# (\S+)\n.*?)```", re.DOTALL)
