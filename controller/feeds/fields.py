@@ -107,7 +107,7 @@ class Fields:
     def read(
         self, document: object, now: float
     ) -> tuple[list[tuple[Field, Curve]], list[UnusableError]]:
-        """Fields with what they hold; one bad field does not take the others."""
+        """Fields with what they hold; a bad field or row does not take the others."""
         try:
             self._check(document)
         except UnusableError as error:
@@ -116,9 +116,12 @@ class Fields:
         faults: list[UnusableError] = []
         for field in self._fields:
             try:
-                found.append((field, _curve(field, document, now)))
+                curve, unusable = _curve(field, document, now)
             except UnusableError as error:
                 faults.append(error)
+            else:
+                found.append((field, curve))
+                faults += unusable
         return found, faults
 
     def _check(self, document: object) -> None:
@@ -173,11 +176,11 @@ def _path(text: str, where: str) -> Path:
         raise ConfigError(f"{where}: no JMESPath: {error}") from error
 
 
-def _curve(field: Field, document: object, now: float) -> Curve:
-    """What a field holds. Raises `UnusableError`."""
+def _curve(field: Field, document: object, now: float) -> tuple[Curve, list[UnusableError]]:
+    """What a field holds, and the first of the rows that hold nothing. Raises `UnusableError`."""
     if field.rows is None:
         at = _single_instant(field, document, now)
-        return Curve((Point(at, inf, _number(field, document)),))
+        return Curve((Point(at, inf, _number(field, document)),)), []
     points: dict[float, Point] = {}
     seen: set[float] = set()
     faults: list[UnusableError] = []
@@ -192,7 +195,7 @@ def _curve(field: Field, document: object, now: float) -> Curve:
             raise UnusableError(field.rows.text, what)
     if not points:
         raise faults[0] if faults else UnusableError(field.rows.text, "is an empty list")
-    return Curve(tuple(points[at] for at in sorted(points)))
+    return Curve(tuple(points[at] for at in sorted(points))), faults[:1]
 
 
 def _single_instant(field: Field, document: object, now: float) -> float:

@@ -31,6 +31,9 @@ from wire.configfile import ConfigError
 RETRY_AFTER_MAX_S = 24 * 3600.0
 """A server that asks for more is asked again anyway, once a day."""
 
+RECONNECT_MIN_S = 60.0
+"""Pause after a question that reached nobody, doubling up to the interval: nobody counted it."""
+
 REDIRECTS = range(300, 400)
 SUCCESSES = range(200, 300)
 
@@ -84,6 +87,7 @@ class HttpFeed:
         self._turn = asyncio.Lock()
         self._asked_at = float("-inf")
         self._wait_s = 0.0
+        self._unheard = 0
 
     async def observe(self) -> list[Observation]:
         """What the newest answer says for now, asked for when it is due. Raises `FeedError`."""
@@ -111,8 +115,15 @@ class HttpFeed:
         self._answers.fail(f"{self._request.shown_url} was asked, but the wait was broken off")
         try:
             self._answers.take(self._document(await self._fetch(now)), now)
-        except FeedError as error:
+        except _UnheardError as error:
+            self._wait_s = min(self._wait_s, RECONNECT_MIN_S * 2 ** min(self._unheard, 10))
+            self._unheard += 1
             self._answers.fail(str(error))
+        except FeedError as error:
+            self._unheard = 0
+            self._answers.fail(str(error))
+        else:
+            self._unheard = 0
 
     def _url(self, now: float) -> httpx.URL:
         """Raises `ConfigError`."""
@@ -144,7 +155,8 @@ class HttpFeed:
             raise FeedError(f"{shown} gave no whole answer within {limit_s:g} s") from None
         except (httpx.HTTPError, OSError) as error:
             what = self._request.quote(str(error) or type(error).__name__)
-            raise FeedError(f"{shown} could not be asked: {what}") from None
+            kind = _UnheardError if isinstance(error, httpx.ConnectError) else FeedError
+            raise kind(f"{shown} could not be asked: {what}") from None
         return _Answer(response.status_code, response.reason_phrase, response.headers, answer)
 
     async def _body(self, response: httpx.Response) -> bytes:
@@ -178,6 +190,10 @@ class HttpFeed:
 
     def _quote(self, body: bytes | bytearray) -> str:
         return self._request.quote(body.decode("utf-8", errors="replace"))
+
+
+class _UnheardError(FeedError):
+    """The question reached nobody."""
 
 
 @dataclass(frozen=True, slots=True)

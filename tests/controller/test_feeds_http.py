@@ -166,6 +166,17 @@ def test_nobody_there(clock: Clock) -> None:
     assert f"{gone.origin}/v1/price could not be asked: '" in ask(settings(gone), clock)
 
 
+def test_a_question_that_reached_nobody_is_put_again_soon(clock: Clock) -> None:
+    with serving() as gone:
+        pass
+    asked = settings(gone, interval_s=400.0)
+    assert ask(asked, clock, NOW).endswith("; asked again in 60 s")
+    assert ask(asked, clock, NOW, NOW + 60).endswith("; asked again in 120 s")
+    assert ask(asked, clock, NOW, NOW + 60, NOW + 180).endswith("; asked again in 240 s")
+    later = (NOW, NOW + 60, NOW + 180, NOW + 420)
+    assert ask(asked, clock, *later).endswith("; asked again in 400 s")
+
+
 def test_one_bad_field_does_not_take_the_others(provider: Provider, clock: Clock) -> None:
     other = FieldSettings(series="coin", path="data.coin", unit="usd")
     provider.says('{"data": {"price": null, "coin": "16.5"}}')

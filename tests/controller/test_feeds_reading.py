@@ -12,6 +12,7 @@ from controller.core.model import Observation
 from controller.feeds import answering, documents
 from controller.feeds.answering import Answers
 from controller.feeds.documents import DocumentError
+from controller.feeds.fields import Fields
 from controller.feeds.request import quoted
 from controller.feeds.settings import AnswerSettings, DocumentFormat, FieldSettings, TimeFormat
 from controller.ports import FeedError
@@ -91,6 +92,14 @@ def test_a_list_without_a_price_for_now_says_why(
     document: object, now: float, message: str
 ) -> None:
     assert message in told(document, now)
+
+
+def test_a_row_that_is_no_price_is_told_before_its_time_comes() -> None:
+    found, faults = Fields(AnswerSettings(name="it", fields=(PRICE,)), None).read(
+        rows((0, 1), (HOUR, "n/a"), (2 * HOUR, None)), 0.0
+    )
+    assert len(found[0][1].points) == 1
+    assert [fault.told(quoted) for fault in faults] == ["`price` is no finite number but 'n/a'"]
 
 
 def test_announced_prices_outlive_a_silent_source_until_they_end() -> None:
