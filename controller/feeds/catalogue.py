@@ -55,6 +55,16 @@ class Value(FieldSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginForm:
+    """A token that is fetched first; its texts may name parameters."""
+
+    url: str
+    form: dict[str, str]
+    token_path: str
+    lifetime_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One provider; its texts may name parameters and moments as `${name}`."""
 
@@ -73,6 +83,7 @@ class Provider:
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
+    login: LoginForm | None = None
     moments: dict[str, Moment] = field(default_factory=dict)
     format: DocumentFormat = DocumentFormat.JSON
     delimiter: str = ","

@@ -101,7 +101,7 @@ class Fields:
         self._settings = settings
         self._fields = [_field(settings, field, rates) for field in settings.fields]
         self._expect = [
-            (_path(path, where), text) for path, text in sorted(settings.expect.items())
+            (compiled(path, where), text) for path, text in sorted(settings.expect.items())
         ]
 
     def read(
@@ -127,7 +127,7 @@ class Fields:
     def _check(self, document: object) -> None:
         """Raises `UnusableError` unless what must stand there does."""
         for path, text in self._expect:
-            if (found := _find(path, document)) != text:
+            if (found := find(path, document)) != text:
                 raise UnusableError(path.text, f"should be {text!r}, is", found)
 
 
@@ -159,17 +159,18 @@ def _field(answer: AnswerSettings, settings: FieldSettings, rates: Rates | None)
         raise ConfigError(f"{where}: at_format: hours have no date; write another format")
     return Field(
         settings,
-        value=_path(settings.path, where),
-        rows=_path(settings.rows, where) if settings.rows else None,
-        at=_path(settings.at_path, where) if settings.at_path else None,
-        until=_path(settings.until_path, where) if settings.until_path else None,
+        value=compiled(settings.path, where),
+        rows=compiled(settings.rows, where) if settings.rows else None,
+        at=compiled(settings.at_path, where) if settings.at_path else None,
+        until=compiled(settings.until_path, where) if settings.until_path else None,
         zone=zone(settings.at_zone, where),
         convert=units.conversion(settings, where=where, rates=rates),
         decimal_comma=answer.decimal_comma,
     )
 
 
-def _path(text: str, where: str) -> Path:
+def compiled(text: str, where: str) -> Path:
+    """A JMESPath. Raises `ConfigError`; `where` begins its text."""
     try:
         return Path(text, jmespath.compile(text))
     except JMESPathError as error:
@@ -203,7 +204,7 @@ def _single_instant(field: Field, document: object, now: float) -> float:
         return now
     at = _instant(field, field.at, document, set())
     if at > now + AHEAD_MAX_S:
-        found = _find(field.at, document)
+        found = find(field.at, document)
         raise UnusableError(field.at.text, "lies in the future:", found)
     return at
 
@@ -231,7 +232,7 @@ def _point(field: Field, row: object, seen: set[float]) -> Point:
 
 def _instant(field: Field, path: Path, document: object, seen: Container[float]) -> float:
     """Instant at a path. An hour that a clock shows twice is first the one, then the other."""
-    settings, found = field.settings, _find(path, document)
+    settings, found = field.settings, find(path, document)
     try:
         if not settings.at_pattern:
             return units.instant(found, settings.at_format) + settings.at_shift_s
@@ -246,7 +247,7 @@ def _instant(field: Field, path: Path, document: object, seen: Container[float])
 
 
 def _number(field: Field, document: object) -> float:
-    found = _find(field.value, document)
+    found = find(field.value, document)
     try:
         return units.number(_pointed(found) if field.decimal_comma else found)
     except ValueError:
@@ -260,7 +261,7 @@ def _pointed(text: str) -> str:
     return text.replace(",", ".")
 
 
-def _find(path: Path, document: object) -> str:
+def find(path: Path, document: object) -> str:
     """A number or a text, as text. Raises `UnusableError`."""
     match found := _search(path, document):
         case None:

@@ -19,7 +19,7 @@ from types import MappingProxyType
 import httpx
 
 from controller.core.model import Observation
-from controller.feeds import answering, request
+from controller.feeds import answering, login, request
 from controller.feeds.answering import Answers
 from controller.feeds.documents import DocumentError
 from controller.feeds.moments import Moments
@@ -36,6 +36,7 @@ RECONNECT_MIN_S = 60.0
 
 REDIRECTS = range(300, 400)
 SUCCESSES = range(200, 300)
+UNAUTHORIZED = (401, 403)
 
 HEADERS = MappingProxyType(
     {
@@ -47,6 +48,8 @@ HEADERS = MappingProxyType(
 
 JSON_BODY = MappingProxyType({"Content-Type": "application/json"})
 """Sent with a body, unless the settings say otherwise."""
+
+FORM = MappingProxyType({"Content-Type": "application/x-www-form-urlencoded"})
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
 
@@ -77,7 +80,9 @@ class HttpFeed:
         self._settings = settings
         self._clock = clock
         self._request = request.build(settings, environment)
-        self._answers = Answers(settings, rates, quote=self._request.quote)
+        self._login = login.login(settings, environment)
+        self._request = self._request.hiding(self._login.secrets)
+        self._answers = Answers(settings, rates, quote=self._masked)
         self._moments = Moments(settings.moments, f"feed {self.name}")
         self._url(clock())
         # httpx logs every URL at INFO, and a URL may hold a key.
@@ -114,6 +119,7 @@ class HttpFeed:
         self._asked_at, self._wait_s = now, self._settings.interval_s
         self._answers.fail(f"{self._request.shown_url} was asked, but the wait was broken off")
         try:
+            await self._log_in(now)
             self._answers.take(self._document(await self._fetch(now)), now)
         except _UnheardError as error:
             self._wait_s = min(self._wait_s, RECONNECT_MIN_S * 2 ** min(self._unheard, 10))
@@ -137,19 +143,33 @@ class HttpFeed:
         except httpx.InvalidURL:
             raise ConfigError(f"feed {self.name}: url: write https://host/path") from None
 
+    async def _log_in(self, now: float) -> None:
+        """Fetch a token, if one is wanted and none holds. Raises `FeedError`."""
+        if self._login.holds(now):
+            return
+        form, shown = self._login.form, request.shown(self._login.url)
+        headers = {**HEADERS, **FORM}
+        answer = await self._exchange("POST", httpx.URL(self._login.url), headers, form, shown)
+        self._login.take(self._checked(answer, shown), now, self._request.quote)
+        self._request = self._request.hiding(self._login.secrets)
+
     async def _fetch(self, now: float) -> _Answer:
+        body = self._moments.filled(self._settings.body, now).encode()
+        headers = {**self._headers, **self._login.headers}
+        method, shown = "POST" if body else "GET", self._request.shown_url
+        answer = await self._exchange(method, self._url(now), headers, body, shown)
+        if answer.status in UNAUTHORIZED:
+            self._login.forget()
+        return answer
+
+    async def _exchange(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes, shown: str
+    ) -> _Answer:
         """The whole answer. One deadline over all: else a trickle of bytes never ends."""
-        shown = self._request.shown_url
-        body = self._moments.filled(self._settings.body, now)
-        asking = self._client.stream(
-            "POST" if body else "GET",
-            self._url(now),
-            headers=self._headers,
-            content=body.encode() or None,
-        )
+        asking = self._client.stream(method, url, headers=dict(headers), content=body or None)
         try:
             async with asyncio.timeout(self._settings.timeout_s), asking as response:
-                answer = await self._body(response)
+                answer = await self._body(response, shown)
         except TimeoutError:
             limit_s = self._settings.timeout_s
             raise FeedError(f"{shown} gave no whole answer within {limit_s:g} s") from None
@@ -159,9 +179,9 @@ class HttpFeed:
             raise kind(f"{shown} could not be asked: {what}") from None
         return _Answer(response.status_code, response.reason_phrase, response.headers, answer)
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: httpx.Response, shown: str) -> bytes:
         """The body as sent: a few compressed bytes may stand for gigabytes."""
-        shown, limit = self._request.shown_url, self._settings.bytes_max
+        limit = self._settings.bytes_max
         if response.headers.get("content-encoding", "identity") != "identity":
             raise FeedError(f"{shown} answered compressed, although asked not to")
         body = bytearray()
@@ -171,22 +191,32 @@ class HttpFeed:
                 raise FeedError(f"{shown} answered more than {limit} bytes: {self._quote(body)}")
         return bytes(body)
 
-    def _document(self, answer: _Answer) -> object:
-        """What an answer holds. Raises `FeedError`."""
-        shown, body = self._request.shown_url, self._quote(answer.body)
+    def _checked(self, answer: _Answer, shown: str) -> bytes:
+        """The body of an answer that is one. Raises `FeedError`."""
         if answer.status in REDIRECTS:
             target = self._request.quote(request.shown(answer.headers.get("location", "")))
             raise FeedError(f"{shown} redirects to {target}, and redirects are not followed")
         if answer.status not in SUCCESSES:
             wait_s = _retry_after_s(answer.headers.get("retry-after", ""), self._clock())
             self._wait_s = max(self._wait_s, wait_s)
+            body = self._quote(answer.body)
             raise FeedError(f"{shown} answered {answer.status} {answer.reason}: {body}")
+        return answer.body
+
+    def _document(self, answer: _Answer) -> object:
+        """What an answer holds. Raises `FeedError`."""
+        shown = self._request.shown_url
+        body = self._checked(answer, shown)
         kind = _media_type(answer.headers.get("content-type", ""))
         try:
-            return answering.parse(self._settings, answer.body, kind)
+            return answering.parse(self._settings, body, kind)
         except DocumentError as error:
-            text = self._request.quote(error.text) if error.text else body
+            text = self._request.quote(error.text) if error.text else self._quote(body)
             raise FeedError(f"{shown} answered {error.what}: {text}") from None
+
+    def _masked(self, text: str) -> str:
+        """A foreign text in quotes; tokens that were fetched since are hidden too."""
+        return self._request.quote(text)
 
     def _quote(self, body: bytes | bytearray) -> str:
         return self._request.quote(body.decode("utf-8", errors="replace"))

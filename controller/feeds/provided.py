@@ -15,6 +15,7 @@ from controller.feeds.catalogue import Catalogue, Parameter, Provider, Value
 from controller.feeds.settings import (
     FieldSettings,
     HttpFeedSettings,
+    LoginSettings,
     ProviderFeedSettings,
     Text,
 )
@@ -69,6 +70,7 @@ def feed(entry: ProviderFeedSettings, known: Catalogue) -> HttpFeedSettings:
         query=filled.values(provider.query, absent),
         headers=filled.values(provider.headers, absent),
         body=filled.text(provider.body),
+        login=_login(provider, filled),
         moments=provider.moments,
         format=provider.format,
         delimiter=provider.delimiter,
@@ -144,7 +146,8 @@ def wanted_by(provider: Provider, value: Value) -> dict[str, Parameter]:
     texts = (provider.url, provider.body, *provider.query.values(), *provider.headers.values())
     expected = (text for pair in provider.expect.items() for text in pair)
     own = (text for each in fields(FieldSettings) if type(text := getattr(value, each.name)) is str)
-    named = _named(*texts, *expected, *own)
+    form = provider.login.form.values() if provider.login else ()
+    named = _named(*texts, *expected, *own, *form)
     return {
         name: parameter
         for name, parameter in provider.parameters.items()
@@ -175,6 +178,17 @@ def _about(parameter: Parameter) -> str:
     choices = ", ".join(parameter.choices)
     example = f"; one of {choices}" if choices else f", e.g. {parameter.example}"
     return f"{parameter.about}{example if choices or parameter.example else ''}"
+
+
+def _login(provider: Provider, filled: _Filling) -> LoginSettings | None:
+    if provider.login is None:
+        return None
+    return LoginSettings(
+        url=provider.login.url,
+        form=filled.values(provider.login.form, set()),
+        token_path=provider.login.token_path,
+        lifetime_s=provider.login.lifetime_s,
+    )
 
 
 def _interval_s(entry: ProviderFeedSettings, provider: Provider, where: str) -> float:

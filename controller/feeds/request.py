@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, urlsplit
 
@@ -45,6 +45,10 @@ class Request:
             text = text.replace(secret, MASK)
         return quoted(text)
 
+    def hiding(self, secrets: Iterable[str]) -> Request:
+        """The same, with more that nobody may read."""
+        return replace(self, hidden=_spellings([*self.hidden, *secrets]))
+
 
 def quoted(text: str) -> str:
     """A foreign text in quotes: on one line, shortened."""
@@ -57,14 +61,12 @@ def quoted(text: str) -> str:
 def build(settings: HttpFeedSettings, environment: Mapping[str, str]) -> Request:
     """Resolve secrets and check what is to be sent. Raises `ConfigError`, without secrets."""
     where = f"feed {settings.name}"
-    url = _checked_url(settings, where)
     texts = (*settings.query.values(), *settings.headers.values())
-    values = {text: _resolve(text, environment, where) for text in texts}
+    values = {text: resolve(text, environment, where) for text in texts}
     secrets = [value for text, value in values.items() if text.value is None]
+    url = checked(settings.url, where, secret=bool(secrets))
     if bad := [name for name in settings.headers if not _HEADER_NAME.fullmatch(name)]:
         raise ConfigError(f"{where}: headers: {bad[0]!r} is no header name")
-    if secrets and url.scheme == "http" and not _loopback(url):
-        raise ConfigError(f"{where}: url: a secret needs https://, or a server on loopback")
     return Request(
         url=settings.url,
         shown_url=shown(settings.url, queried=bool(settings.query)),
@@ -82,24 +84,27 @@ def shown(url: str, *, queried: bool = False) -> str:
     return f"{origin}{parts.path}{'?…' if parts.query or queried else ''}"
 
 
-def _checked_url(settings: HttpFeedSettings, where: str) -> SplitResult:
+def checked(url: str, where: str, *, secret: bool) -> SplitResult:
+    """The parts of a URL that may be asked, with a secret or without. Raises `ConfigError`."""
     problem = ConfigError(f"{where}: url: write https://host/path")
     try:
-        parts = urlsplit(settings.url)
+        parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise problem
     except ValueError:
         raise problem from None
     if "@" in parts.netloc:
         raise ConfigError(f"{where}: url: put user and password into `headers`, from a file")
+    if secret and parts.scheme == "http" and not _loopback(parts):
+        raise ConfigError(f"{where}: url: a secret needs https://, or a server on loopback")
     return parts
 
 
-def _resolve(text: Text, environment: Mapping[str, str], where: str) -> str:
-    """The value itself, without its prefix."""
+def resolve(text: Text, environment: Mapping[str, str], where: str) -> str:
+    """The value itself, without its prefix. Raises `ConfigError`."""
     sources = [source for source in (text.value, text.file, text.env) if source is not None]
     if len(sources) != 1:
-        raise ConfigError(f"{where}: headers, query: write one of `value`, `file` and `env`")
+        raise ConfigError(f"{where}: headers, query, form: write one of `value`, `file` and `env`")
     if text.value is not None:
         value, source = text.value, "value"
     elif text.env is not None:

@@ -103,6 +103,11 @@ CASES = [
          at=NOON, path="/api/1/services/read/dashboards/systemWidePrices.json"),
     Case("ercot", "day_ahead", "ercot.json", {"point": "HB_WEST"}, 0.0217, "usd_per_kwh",
          at=NOON, announced=1),
+    Case("ercot-api", "lmp", "ercot_lmp.json",
+         {"point": "HB_WEST", "username": KEY, "password": KEY, "key": KEY}, -0.00321,
+         "usd_per_kwh", at=NOON + 314, path="/api/public-reports/np6-788-cd/lmp_node_zone_hub",
+         query={"SCEDTimestampFrom": "2026-03-14T06:10:00", "settlementPoint": "HB_WEST"},
+         headers={"Ocp-Apim-Subscription-Key": SECRET}),
     Case("fred", "policy_rate", "fred_rate.json", {"key": KEY}, 0.0364, "ratio",
          at=1_773_446_400 - 2 * DAY + 4 * 3600, path="/fred/series/observations",
          query={"series_id": "DFF", "api_key": SECRET}),
@@ -140,7 +145,8 @@ def moved(settings: HttpFeedSettings, origin: str) -> HttpFeedSettings:
     """The same question to the test's own server."""
     parts = urlsplit(settings.url)
     rest = parts.path + (f"?{parts.query}" if parts.query else "")
-    return replace(settings, url=origin + rest)
+    # How a token is fetched first is tests/controller/test_feeds_login.py's.
+    return replace(settings, url=origin + rest, login=None)
 
 
 def ask(settings: HttpFeedSettings) -> tuple[list[Observation], dict[str, int]]:

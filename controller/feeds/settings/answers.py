@@ -92,6 +92,20 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSettings:
+    """A token that is fetched first, with a form, and sent as `Authorization: Bearer`."""
+
+    url: str
+    """Where the form is posted; `https://…`, or loopback."""
+    form: dict[str, Text] = field(default_factory=dict)
+    """Its entries: names and passwords, and whatever else the provider wants."""
+    token_path: str = "access_token"  # noqa: S105 - a path, no token
+    """JMESPath to the token in the JSON answer."""
+    lifetime_s: float = 3000.0
+    """After this a new one is fetched; a little less than it is good for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFeedSettings(AnswerSettings):
     """Prices from an answer over HTTP."""
 
@@ -105,6 +119,8 @@ class HttpFeedSettings(AnswerSettings):
     """Sent with POST, e.g. a GraphQL query; empty: GET. No place for secrets."""
     moments: dict[str, Moment] = field(default_factory=dict)
     """Instants that URL, query and body name as `${name}`."""
+    login: LoginSettings | None = None
+    """None: keys in headers or query are all that the provider wants."""
     interval_s: float = 60.0
     """It is not asked more often, failed answers included: many providers count those too."""
     timeout_s: float = 10.0

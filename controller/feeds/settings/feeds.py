@@ -68,6 +68,8 @@ def problems(feeds: FeedsSettings) -> Iterator[str]:
     for http in feeds.http:
         if not (0 < http.interval_s < math.inf and 0 < http.timeout_s < math.inf):
             yield f"feed {http.name}: `interval_s` and `timeout_s` must be above 0"
+        if http.login and not 0 < http.login.lifetime_s < math.inf:
+            yield f"feed {http.name}: login: `lifetime_s` must be above 0"
     for mqtt in feeds.mqtt:
         if not mqtt.topic or "#" in mqtt.topic or "+" in mqtt.topic:
             yield f"feed {mqtt.name}: topic: write one topic, without `#` and `+`"
