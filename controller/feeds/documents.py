@@ -58,7 +58,7 @@ def parse(body: bytes, form: DocumentFormat, *, delimiter: str = ",") -> object:
         raise DocumentError("a refusal", str(error)) from None
     except _DoctypeError:
         raise DocumentError("XML with a DOCTYPE, which is refused") from None
-    except (ValueError, RecursionError, ParseError, csv.Error):
+    except (ValueError, OverflowError, RecursionError, ParseError, csv.Error):
         raise DocumentError(f"broken {TITLES[form]}") from None
 
 

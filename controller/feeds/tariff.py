@@ -15,7 +15,7 @@ from controller.feeds import calendar, fields, units
 from controller.feeds.calendar import When
 from controller.feeds.settings import Measure, TariffSettings
 from controller.feeds.trusted import Look, rates
-from controller.feeds.units import NoRateError
+from controller.feeds.units import NoRateError, Rates
 from controller.ports import FeedError
 from wire.configfile import ConfigError
 
@@ -51,9 +51,7 @@ class TariffFeed:
         where = f"tariff {settings.series}"
         self._zone = fields.zone(settings.time_zone, where)
         self._lines = tuple(_lines(settings, where))
-        self._convert = units.conversion(_measure(settings), where=where, rates=rates(look))
-        if units.KNOWN[settings.unit].canonical != CANONICAL:
-            raise ConfigError(f"{where}: unit: {settings.unit!r} is no price of energy")
+        self._convert = _conversion(settings, where, rates(look))
 
     async def observe(self) -> list[Observation]:
         """The price for now. Raises `FeedError`."""
@@ -100,6 +98,8 @@ def problems(settings: TariffSettings) -> Iterator[str]:
     if settings.base == settings.series:
         yield f"{where}: `base` must be another series"
     try:
+        fields.zone(settings.time_zone, where)
+        _conversion(settings, where, lambda _: 1.0)
         lines = list(_lines(settings, where))
     except ConfigError as error:
         yield str(error)
@@ -110,8 +110,13 @@ def problems(settings: TariffSettings) -> Iterator[str]:
             yield f"{where}: the last of `rates` must hold always: leave out its conditions"
 
 
-def _measure(settings: TariffSettings) -> Measure:
-    return Measure(series=settings.series, unit=settings.unit, rate_usd=settings.rate_usd)
+def _conversion(settings: TariffSettings, where: str, rate: Rates) -> Callable[[float], float]:
+    """From the table's unit. Raises `ConfigError`."""
+    measure = Measure(series=settings.series, unit=settings.unit, rate_usd=settings.rate_usd)
+    convert = units.conversion(measure, where=where, rates=rate)
+    if units.KNOWN[settings.unit].canonical != CANONICAL:
+        raise ConfigError(f"{where}: unit: {settings.unit!r} is no price of energy")
+    return convert
 
 
 def _lines(settings: TariffSettings, where: str) -> Iterator[_Line]:

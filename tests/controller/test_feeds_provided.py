@@ -207,6 +207,14 @@ AWATTAR = {"provider": "awattar", "series": "power", "parameters": {"zone": "de"
             "feed tariff/power.x: 'power.x' has no entry under `quotes`",
         ),
         (
+            {"tariffs": [{"series": "power", "rates": [{"price": 0.1}], "time_zone": "Texas"}]},
+            "feeds: tariff power: no IANA time zone: 'Texas'",
+        ),
+        (
+            {"tariffs": [{"series": "power", "rates": [{"price": 0.1}], "unit": "eur_per_kwh"}]},
+            "feeds: tariff power: unit 'eur_per_kwh' needs `rate_usd`",
+        ),
+        (
             {"tariffs": [{"series": "power", "base": "spot"}]},
             "feed tariff/power: 'spot' has no entry under `quotes`",
         ),
