@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from controller.core.model import GroupKey, Hold, Observation, RigRecord
 from wire.figures import Measured
@@ -32,6 +32,17 @@ class Feed(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A feed that also knows what is going to hold: the hours that a market has announced.
+
+    Nothing of it is an observation: what lies ahead of now is no price yet.
+    """
+
+    def announced(self) -> dict[str, list[tuple[float, float]]]:
+        """By series: instants to come, growing, and the values that will hold from them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from controller.core import quotes
 from controller.core.model import Observation, Quote
 from controller.core.plausibility import QuoteRules
-from controller.ports import Feed, FeedError
+from controller.ports import Announcing, Feed, FeedError
 from wire import logs
 
 
@@ -44,6 +44,18 @@ class Prices:
     def quote(self, series: str) -> Quote:
         """One of them. Raises `KeyError` for a series without rules."""
         return quotes.quote(self._book, self._rules, series, self._clock())
+
+    def announced(self, series: str) -> list[tuple[float, float]]:
+        """Instants to come and the values announced for them, as far as they are plausible.
+
+        From the first feed that announces any. Nobody else has confirmed them.
+        """
+        rule = self._rules[series]
+        for feed in self._feeds:
+            coming = feed.announced().get(series) if isinstance(feed, Announcing) else None
+            if coming:
+                return [(at, value) for at, value in coming if rule.min <= value <= rule.max]
+        return []
 
     def take(self, observations: Iterable[Observation]) -> None:
         """Enter what was said into the book."""

@@ -112,7 +112,7 @@ class Controller:
             stamp=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self.prices = Prices(
-            assembly.feeds(settings.feeds, self._quote, clock=clock),
+            assembly.feeds(settings.feeds, self._quote, self._announced, clock=clock),
             settings.quotes,
             clock=clock,
             interval_s=settings.feed_interval_s,
@@ -185,6 +185,9 @@ class Controller:
     def _quote(self, series: str) -> Quote:
         """What feeds that compute lean on: only what is trusted."""
         return self.prices.quote(series)
+
+    def _announced(self, series: str) -> list[tuple[float, float]]:
+        return self.prices.announced(series)
 
     def _decide(
         self,

@@ -15,7 +15,7 @@ from controller.feeds.recorded import RecordedFeed
 from controller.feeds.settings import AnswerSettings, FeedsSettings, HttpFeedSettings
 from controller.feeds.tariff import TariffFeed
 from controller.feeds.topic import MqttFeed
-from controller.feeds.trusted import Look
+from controller.feeds.trusted import Ahead, Look
 from controller.ports import Feed
 from wire.configfile import ConfigError
 
@@ -23,6 +23,7 @@ from wire.configfile import ConfigError
 def feeds(
     given: FeedsSettings,
     look: Look,
+    ahead: Ahead,
     *,
     clock: Callable[[], float],
     wall: Callable[[], float] = time.time,
@@ -33,6 +34,7 @@ def feeds(
     Args:
         given: The settings.
         look: Trusted quotes, for what is computed from them.
+        ahead: What has been announced, likewise.
         clock: The instant that prices count by; a replay's, if there is one.
         wall: Now, seconds since 1970: what asks the world goes by it.
         environment: Where secrets are found.
@@ -46,7 +48,7 @@ def feeds(
     made += [HttpFeed(feed, wall, environment=environment, rates=rates) for feed in asked]
     made += [FileFeed(feed, wall, rates=rates) for feed in given.files]
     made += [MqttFeed(feed, wall, rates=rates) for feed in given.mqtt]
-    made += [TariffFeed(feed, clock, look) for feed in given.tariffs]
+    made += [TariffFeed(feed, clock, look, ahead) for feed in given.tariffs]
     return made
 
 

@@ -9,22 +9,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from controller.core.model import Observation, Quote, QuoteState
 from controller.feeds import assembly, catalogue, curves
 from controller.feeds.settings import FeedsSettings, ProviderFeedSettings, Text
 from controller.feeds.sources import Source, only, sources
-from controller.ports import Feed, FeedError
+from controller.ports import Announcing, Feed, FeedError
 from wire.configfile import ConfigError
-
-
-@runtime_checkable
-class Announcing(Protocol):
-    """A feed that also knows prices to come."""
-
-    def announced(self) -> dict[str, list[tuple[float, float]]]:
-        """By series: instants to come and their prices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +50,18 @@ async def ask(
         {each.name: each for source in wanted for each in _before(source, known)}.values()
     )
     heard: dict[str, Observation] = {}
+    ahead: dict[str, list[tuple[float, float]]] = {}
     feeds = assembly.feeds(
         only(given, ordered),
         lambda series: _quote(series, heard, clock()),
+        lambda series: ahead.get(series, []),
         clock=clock,
         wall=clock,
         environment=environment,
     )
     by_name = {feed.name: feed for feed in feeds}
     try:
-        said = [await _asked(source, by_name[source.name], heard) for source in ordered]
+        said = [await _asked(source, by_name[source.name], heard, ahead) for source in ordered]
     finally:
         for feed in feeds:
             await feed.close()
@@ -112,13 +105,19 @@ def told(said: Said) -> Iterator[str]:
             yield f"    highest {high[1]:.6g} at {curves.shown(high[0])}"
 
 
-async def _asked(source: Source, feed: Feed, heard: dict[str, Observation]) -> Said:
+async def _asked(
+    source: Source,
+    feed: Feed,
+    heard: dict[str, Observation],
+    ahead: dict[str, list[tuple[float, float]]],
+) -> Said:
     try:
         observations = await feed.observe()
     except FeedError as error:
         return Said(source, fault=str(error))
     heard |= {each.series: each for each in observations}
     announced = feed.announced() if isinstance(feed, Announcing) else {}
+    ahead |= announced
     return Said(source, tuple(observations), announced)
 
 

@@ -6,6 +6,7 @@ It computes from quotes that are trusted; without the price it leans on it says 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +15,18 @@ from controller.core.model import Observation
 from controller.feeds import calendar, fields, units
 from controller.feeds.calendar import When
 from controller.feeds.settings import Measure, TariffSettings
-from controller.feeds.trusted import Look, rates
+from controller.feeds.trusted import Ahead, Look, rates
 from controller.feeds.units import NoRateError, Rates
 from controller.ports import FeedError
 from wire.configfile import ConfigError
 
 CANONICAL = "usd_per_kwh"
+
+AHEAD_S = 36 * 3600.0
+"""How far a table is told ahead where no market has announced anything."""
+
+MINUTE_S = 60.0
+"""Tables and markets change at whole minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +40,16 @@ class _Line:
 class TariffFeed:
     """Computes one series whenever it is asked."""
 
-    def __init__(self, settings: TariffSettings, clock: Callable[[], float], look: Look) -> None:
+    def __init__(
+        self, settings: TariffSettings, clock: Callable[[], float], look: Look, ahead: Ahead
+    ) -> None:
         """Compile the table.
 
         Args:
             settings: The tariff.
             clock: The instant that prices count by, seconds since 1970.
             look: Trusted quotes, of the market's price and of rates of exchange.
+            ahead: What the market has announced.
 
         Raises:
             ConfigError: The table, the zone or the unit cannot be used.
@@ -48,6 +58,7 @@ class TariffFeed:
         self._settings = settings
         self._clock = clock
         self._look = look
+        self._ahead = ahead
         where = f"tariff {settings.series}"
         self._zone = fields.zone(settings.time_zone, where)
         self._lines = tuple(_lines(settings, where))
@@ -55,15 +66,41 @@ class TariffFeed:
 
     async def observe(self) -> list[Observation]:
         """The price for now. Raises `FeedError`."""
-        settings, now = self._settings, self._clock()
-        at, price = now, 0.0
-        if settings.base:
-            at, price = self._base()
-        value = (price * settings.multiplier + self._table(now)) * (1 + settings.tax_ratio)
-        return [Observation(settings.series, self.name, value, at)]
+        now = self._clock()
+        at, price = self._base() if self._settings.base else (now, 0.0)
+        return [Observation(self._settings.series, self.name, self._paid(price, now), at)]
+
+    def announced(self) -> dict[str, list[tuple[float, float]]]:
+        """Every change to come: as far as the market has announced, or a day and a half."""
+        try:
+            return {self._settings.series: list(self._changes())}
+        except FeedError:
+            return {}
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _paid(self, price: float, at: float) -> float:
+        """What is paid at an instant, where the market's price is `price`. Raises `FeedError`."""
+        settings = self._settings
+        return (price * settings.multiplier + self._table(at)) * (1 + settings.tax_ratio)
+
+    def _changes(self) -> Iterator[tuple[float, float]]:
+        """Instants to come at which something else will be paid. Raises `FeedError`."""
+        now, market = self._clock(), [(-math.inf, 0.0)]
+        end = now + AHEAD_S
+        if self._settings.base:
+            market = [(-math.inf, self._base()[1]), *self._ahead(self._settings.base)]
+            end = market[-1][0]
+        begins = [at for at, _ in market]
+        paid = self._paid(market[0][1], now)
+        minute = math.ceil(now / MINUTE_S) * MINUTE_S
+        while minute <= end:
+            price = market[bisect_right(begins, minute) - 1][1]
+            before, paid = paid, self._paid(price, minute)
+            if paid != before:
+                yield minute, paid
+            minute += MINUTE_S
 
     def _base(self) -> tuple[float, float]:
         """Instant and value of the market's price."""

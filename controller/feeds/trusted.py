@@ -10,6 +10,9 @@ from controller.feeds.units import NoRateError, Rates
 Look = Callable[[str], Quote]
 """The quote of a series now; one without a value says why."""
 
+Ahead = Callable[[str], list[tuple[float, float]]]
+"""Instants to come and the values announced for them, by series; empty: nothing announced."""
+
 
 def rates(look: Look) -> Rates:
     """Rates of exchange by series; without a quote, or not above 0, there is none."""

@@ -103,7 +103,7 @@ def test_a_price_needs_its_rate_to_be_trusted_and_loses_it_with_it(tmp_path: Pat
     def clock() -> float:
         return now[0]
 
-    feeds = assembly.feeds(settings, look, clock=clock, wall=clock)
+    feeds = assembly.feeds(settings, look, lambda _: [], clock=clock, wall=clock)
     believed = {"fx": rules(min=0.5, max=2.0), "power": rules()}
     prices = Prices(feeds, believed, clock=clock, interval_s=10.0)
     book.append(prices)
@@ -132,7 +132,9 @@ def test_a_price_needs_its_rate_to_be_trusted_and_loses_it_with_it(tmp_path: Pat
 def test_a_file_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     settings = FileFeedSettings(name="f", path=path, fields=(field("p", "usd"),), bytes_max=40)
-    (feed,) = assembly.feeds(FeedsSettings(files=(settings,)), quote, clock=lambda: 5.0)
+    (feed,) = assembly.feeds(
+        FeedsSettings(files=(settings,)), quote, lambda _: [], clock=lambda: 5.0
+    )
 
     def told() -> str:
         with pytest.raises(FeedError) as fault:

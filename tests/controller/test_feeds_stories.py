@@ -63,7 +63,9 @@ class World:
         self.now = BEGIN
         self.providers = providers
         self.servers = servers
-        feeds = assembly.feeds(settings, self.quote, clock=self._clock, wall=self._clock)
+        feeds = assembly.feeds(
+            settings, self.quote, lambda _: [], clock=self._clock, wall=self._clock
+        )
         self.prices = Prices(feeds, RULES, clock=self._clock, interval_s=10.0)
 
     def _clock(self) -> float:

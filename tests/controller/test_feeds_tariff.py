@@ -41,7 +41,7 @@ def look(**values: float | None) -> Any:
 
 
 def price(settings: TariffSettings, moment: datetime, **quotes: float | None) -> float:
-    feed = TariffFeed(settings, moment.timestamp, look(**quotes))
+    feed = TariffFeed(settings, moment.timestamp, look(**quotes), lambda _: [])
     (said,) = asyncio.run(feed.observe())
     assert (said.series, said.source) == (settings.series, f"tariff/{settings.series}")
     assert said.at == (AT if settings.base else moment.timestamp())
@@ -116,6 +116,49 @@ def test_a_gap_in_the_table_adds_nothing_to_a_market() -> None:
     assert price(settings, datetime(2026, 1, 5, 12, tzinfo=UTC), power_de=-0.02) == -0.02
 
 
+def coming(
+    settings: TariffSettings, moment: datetime, ahead: list[tuple[float, float]], **quotes: Any
+) -> list[tuple[str, float]]:
+    """What will be paid from when, by the tariff's own clock."""
+    feed = TariffFeed(settings, moment.timestamp, look(**quotes), lambda _: ahead)
+    zone = ZoneInfo(settings.time_zone)
+    return [
+        (f"{datetime.fromtimestamp(at, zone):%a %H:%M}", round(value, 6))
+        for at, value in feed.announced().get(settings.series, [])
+    ]
+
+
+def test_a_table_tells_its_changes_for_a_day_and_a_half() -> None:
+    assert coming(TABLE, local("2026-07-01T12:30"), []) == [
+        ("Wed 14:00", 0.31),
+        ("Wed 19:00", 0.11),
+        ("Wed 22:00", 0.06),
+        ("Thu 06:00", 0.11),
+        ("Thu 14:00", 0.31),
+        ("Thu 19:00", 0.11),
+        ("Thu 22:00", 0.06),
+    ]
+
+
+def test_a_market_tells_ahead_with_the_fees_of_each_hour() -> None:
+    settings = TariffSettings(
+        series="p",
+        base="power.de",
+        rates=(RateSettings(price=0.1, hours="17:30-20:00"),),
+        tax_ratio=0.5,
+    )
+    noon = datetime(2026, 1, 5, 17, 10, tzinfo=UTC)
+    hour = noon.replace(minute=0).timestamp()
+    ahead = [(hour + 3600, -0.2), (hour + 7200, 0.4)]
+    assert coming(settings, noon, ahead, power_de=0.2) == [
+        ("Mon 17:30", 0.45),
+        ("Mon 18:00", -0.15),
+        ("Mon 19:00", 0.75),
+    ]
+    assert coming(settings, noon, [], power_de=0.2) == []
+    assert coming(settings, noon, ahead, power_de=None) == []
+
+
 def fault(settings: TariffSettings, **quotes: float | None) -> str:
     with pytest.raises(FeedError) as silent:
         price(settings, datetime(2026, 1, 5, 12, tzinfo=UTC), **quotes)
@@ -171,7 +214,9 @@ def test_a_zone_or_unit_that_cannot_be_used_is_refused(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError) as refused:
-        TariffFeed(TariffSettings(series="p", rates=(REST,), **changes), lambda: 0.0, look())
+        TariffFeed(
+            TariffSettings(series="p", rates=(REST,), **changes), lambda: 0.0, look(), lambda _: []
+        )
     assert message in str(refused.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 from controller.core.model import Observation, QuoteState
 from controller.core.plausibility import QuoteRules
@@ -108,6 +109,24 @@ def test_what_cannot_be_a_price_is_not_one() -> None:
         feed.value = 1e9
         await prices.look()
         assert value(prices, "etc") == 0.03
+
+    run(scenario())
+
+
+class Market(Said):
+    """A feed that also announces."""
+
+    coming: ClassVar = {"etc": [(100.0, 0.05), (200.0, 99.0), (300.0, 0.02)]}
+
+    def announced(self) -> dict[str, list[tuple[float, float]]]:
+        return self.coming
+
+
+def test_what_is_announced_is_told_as_far_as_it_is_plausible() -> None:
+    async def scenario() -> None:
+        prices = made(Said("pool", "etc", 0.03), Market("market", "etc", 0.04))
+        assert prices.announced("etc") == [(100.0, 0.05), (300.0, 0.02)]
+        assert prices.announced("rent") == []
 
     run(scenario())
 
