@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from controller.core import curtailment
+from controller.core import curtailment, plausibility
 from controller.core import farm as farms
-from controller.core import plausibility
 from controller.core import policy as policies
 from controller.core.farm import FarmSettings
 from controller.core.plausibility import QuoteRules
