@@ -9,11 +9,8 @@ from controller.core import appraisal
 from controller.core.economics import Prospect
 from controller.core.model import GroupView
 from controller.core.policy import PolicySettings, Route, hurdle_usd_per_h
-from controller.core.site_market import Candidate, Choice
+from controller.core.site_market import FORCED_USD_PER_H, Candidate, Choice
 from controller.core.standing import Standing
-
-FORCED_USD_PER_H = 1e6
-"""Handicap of a move that only a power cap may ask for; far above any income, far from rounding."""
 
 
 @dataclass(frozen=True, slots=True)

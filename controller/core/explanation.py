@@ -25,6 +25,8 @@ class SitePicture:
     capped: bool
     """The cap keeps somebody from what would pay more."""
     policy: PolicySettings
+    binding: frozenset[str] = frozenset()
+    """Requirements that change what is chosen, or are not met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Verdict:
     waiting: bool
     """It would move but for the limit on switches."""
     site: SitePicture
+    owed: tuple[str, ...] = ()
+    """Binding requirements that what it shall do counts towards."""
 
     @property
     def power_w(self) -> float:
@@ -72,7 +76,13 @@ def verdict(
         net_usd_per_h=None if prospect is None else prospect.net_usd_per_h(busy),
         waiting=waiting,
         site=site,
+        owed=_binding(choice, site),
     )
+
+
+def _binding(choice: Choice, site: SitePicture) -> tuple[str, ...]:
+    """The binding requirements that a choice counts towards."""
+    return tuple(name for name, _ in choice.counts if name in site.binding)
 
 
 def decision(verdict: Verdict) -> Decision:
@@ -163,11 +173,21 @@ def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
     if verdict.waiting:
         limits = site.policy.site_switches_max, site.policy.switches_max
         return Block.CONCURRENCY, reasons.concurrency(*limits)
+    names = verdict.owed or _counted(verdict, prospect)
+    if names:
+        return Block.REQUIREMENT, reasons.required(names)
     if site.capped:
         return Block.POWER_CAP, reasons.power_cap(site.power_cap_w, site.power_w)
     if prospect.serves:
         return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
     return Block.MARGIN, reasons.margin(hurdle)
+
+
+def _counted(verdict: Verdict, prospect: Prospect) -> tuple[str, ...]:
+    """The binding requirements that an option would count towards."""
+    choices = verdict.stake.candidate.choices
+    found = (_binding(c, verdict.site) for c in choices if c.workload == prospect.workload)
+    return next(found, ())
 
 
 def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
@@ -236,6 +256,8 @@ def _moved(verdict: Verdict, what: str) -> str:
     now, site, net = verdict.stake.case.now, verdict.site, verdict.net_usd_per_h
     before = _act(now, verdict.stake.case.standing.runs)
     stay = None if now is None else now.net_usd_per_h(_busy(verdict, now))
+    if verdict.owed and (net is None or stay is None or net <= stay):
+        return reasons.owed(what, before, verdict.owed)
     if site.capped and (net is None or stay is None or net <= stay):
         return reasons.shed(what, before, site.power_cap_w, site.power_w)
     return reasons.moved(what, before, net, stay)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.core.measured import Figures, Source
+from controller.core.requirement import Unmet
 from wire.figures import Measured
 from wire.model import GroupOffer, GroupStatus, Kind, Rejection
 
@@ -134,6 +135,7 @@ class Block(StrEnum):
     NO_QUOTE = "no_quote"
     NO_DEMAND = "no_demand"
     POWER_CAP = "power_cap"
+    REQUIREMENT = "requirement"
     CONCURRENCY = "concurrency"
     ROLLOUT = "rollout"
     SWITCHING = "switching"
@@ -189,6 +191,20 @@ class Decision:
         """Whether this decision asks for a switch."""
         return self.chosen != self.current
 
+    def of(self, key: GroupKey) -> Decision:
+        """The same for a group that is alike in all that counts."""
+        return Decision(
+            key=key,
+            current=self.current,
+            chosen=self.chosen,
+            kind=self.kind,
+            options=self.options,
+            reason=self.reason,
+            blocked=self.blocked,
+            flip_usd_per_h=self.flip_usd_per_h,
+            breaks_lock=self.breaks_lock,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -202,3 +218,16 @@ class Plan:
     """Expected watts by site."""
     warnings: tuple[str, ...] = ()
     """What the plan could not honour, one sentence each, such as a cap that holds exceed."""
+    unmet: tuple[Unmet, ...] = ()
+    """What the fleet owes and this plan does not give, and what would help."""
+    value_usd_per_h: float = 0.0
+    """What was made greatest: net less the hurdles of moves, less what unmet requirements cost."""
+    bound_usd_per_h: float | None = None
+    """No plan within the same limits has a greater value; none: unknown."""
+
+    @property
+    def gap_usd_per_h(self) -> float | None:
+        """How much better a plan may exist at most; 0: this is the best, none: unknown."""
+        if self.bound_usd_per_h is None:
+            return None
+        return max(0.0, self.bound_usd_per_h - self.value_usd_per_h)

@@ -2,32 +2,29 @@
 
 In this order: an operator's hold, a lock such as a rental, a contract, what cannot be moved
 (offline, quarantined, in a switch), the site's power cap, the limit on switches, and within all
-that the most money.
+that what the fleet owes and the most money.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from controller.core import capacity, economics, reasons, standing
-from controller.core.allocation import SiteAllocation, SiteProblem, allocate
-from controller.core.case import Case, Menus, Stake, gain_usd_per_h, stake
+from controller.core import economics, highs, optimum, repair, standing, summing
+from controller.core.batches import Batch, Company, Staked, by_share, companies
+from controller.core.case import Case, Menus, gain_usd_per_h, stake
+from controller.core.cohorts import Fleet, Place
 from controller.core.economics import Market, Prospect
-from controller.core.explanation import SitePicture, Verdict, decision, verdict
 from controller.core.farm import FarmSettings
-from controller.core.model import Block, GroupView, Hold, Plan, Quote
+from controller.core.model import GroupView, Hold, Plan, Quote
 from controller.core.policy import PolicySettings
-from controller.core.site_market import Limits
-from wire.model import WorkloadOffer
-
-Kin = tuple[str, str, int, tuple[WorkloadOffer, ...], int]
-"""Site, class, GPUs, offers and figures: groups that are alike in these share their prospects.
-
-Figures are told apart by identity: comparing them would cost more than pricing them anew.
-"""
+from controller.core.program import Effort
+from controller.core.requirement import Requirement
+from controller.core.roster import Kin, Roster
+from controller.core.site_market import Choice, Limits
+from controller.core.standing import Standing
+from controller.core.summing import Crews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,140 +43,95 @@ class Situation:
     """Instant that prices, dwell and payback count by."""
     wall: float | None = None
     """Instant that holds count by; none: `now`. They differ only in a replay."""
+    requirements: Sequence[Requirement] = ()
+    """What the fleet as a whole owes or may not exceed."""
+    effort: Effort = field(default_factory=Effort)
+    """How long the solver may try, where it is asked."""
 
 
-def plan(situation: Situation) -> Plan:
-    """Decide for the whole fleet at once."""
-    market = economics.market(situation.farm, situation.quotes)
-    by_site: dict[str, list[Case]] = defaultdict(list)
-    for case in _cases(situation, market):
-        by_site[case.view.site].append(case)
-    menus: Menus = {}
-    stakes = {
-        site: _stakes(cases, market.demand(site).groups, situation.policy, menus)
-        for site, cases in sorted(by_site.items())
-    }
-    allocations = _allocate(situation, market, stakes)
-    verdicts = [
-        one
-        for site, allocation in allocations.items()
-        for one in _verdicts(situation, market, stakes[site], allocation)
-    ]
-    verdicts.sort(key=lambda v: (v.stake.case.view.key.rig, v.stake.case.view.key.group))
-    power_w: dict[str, list[float]] = {site: [] for site in stakes}
-    for one in verdicts:
-        power_w[one.stake.case.view.site].append(one.power_w)
-    return Plan(
-        at=situation.now,
-        decisions=tuple(decision(one) for one in verdicts),
-        net_usd_per_h=math.fsum(one.net_usd_per_h or 0.0 for one in verdicts),
-        power_w={site: math.fsum(watts) for site, watts in power_w.items()},
-        warnings=tuple(_warnings(situation, market, allocations, verdicts)),
-    )
+def plan(situation: Situation, roster: Roster | None = None) -> Plan:
+    """Decide for the whole fleet at once.
 
-
-def _cases(situation: Situation, market: Market) -> Iterator[Case]:
-    """By key, so that the order of the views decides nothing."""
+    `roster` remembers the fleet from plan to plan; with it or without, the plan is the same.
+    """
+    roster = Roster() if roster is None else roster
     wall = situation.now if situation.wall is None else situation.wall
-    holds = standing.holds_in_force(situation.holds, wall)
-    known: dict[Kin, tuple[int, dict[str | None, Prospect]]] = {}
-    for view in sorted(situation.views, key=lambda view: (view.key.rig, view.key.group)):
-        offer, figures = view.offer, view.figures
-        alike = (view.site, view.rig_class, len(offer.gpus), offer.workloads, id(figures or None))
-        if alike not in known:
-            known[alike] = len(known), {p.workload: p for p in market.prospects(view)}
-        kin, prospects = known[alike]
-        end = view.assigned_at + situation.policy.dwell_s
-        yield Case(
-            view=view,
-            standing=standing.standing(view, holds.get(view.key)),
-            prospects=prospects,
-            kin=kin,
-            rejected=standing.rejections(view),
-            dwell_left_s=max(0.0, end - situation.now) if view.generation else 0.0,
-        )
+    roster.muster(situation.views, standing.holds_in_force(situation.holds, wall))
+    market = economics.market(situation.farm, situation.quotes)
+    crews = _crews(situation, market, roster)
+    fleet = _fleet(situation, market, crews)
+    best = optimum.best(fleet, highs.solve, situation.effort)
+    roll = repair.Roll(crews, roster.keys, lambda crew: _freed(situation.policy, crew))
+    unmet = tuple(repair.unmet(fleet, best, roll, highs.solve, situation.effort))
+    return summing.up(situation.policy, situation.now, market, crews, best, roster.keys, unmet)
 
 
-def _stakes(
-    cases: Sequence[Case], demand: float, policy: PolicySettings, menus: Menus
-) -> list[Stake]:
-    """What each may do, given how busy the servers among them are now."""
-    seated = [i for i, case in enumerate(cases) if case.seated]
-    shares = dict(
-        zip(
-            seated,
-            economics.busy_shares([gain_usd_per_h(cases[i].now) for i in seated], demand),
-            strict=True,
-        )
+def _crews(situation: Situation, market: Market, roster: Roster) -> Crews:
+    """Who may do what, by site."""
+    batches: dict[str, list[Batch]] = defaultdict(list)
+    for batch in _batches(situation, market, roster):
+        batches[batch.case.view.site].append(batch)
+    menus: Menus = {}
+    return {
+        site: companies(_staked(members, market.demand(site).groups, situation.policy, menus))
+        for site, members in sorted(batches.items())
+    }
+
+
+def _batches(situation: Situation, market: Market, roster: Roster) -> Iterator[Batch]:
+    priced: dict[int, dict[str | None, Prospect]] = {}
+    for kin in roster.kins:
+        prospects = priced.get(kin.priced_as)
+        if prospects is None:
+            prospects = {one.workload: one for one in market.prospects(kin.view)}
+            priced[kin.priced_as] = prospects
+        for left_s, members in roster.by_dwell(kin, situation.policy.dwell_s, situation.now):
+            yield Batch(_case(kin, prospects, left_s), members)
+
+
+def _case(kin: Kin, prospects: Mapping[str | None, Prospect], dwell_left_s: float) -> Case:
+    return Case(
+        view=kin.view,
+        standing=kin.standing,
+        prospects=prospects,
+        kin=kin.priced_as,
+        rejected=kin.rejected,
+        dwell_left_s=dwell_left_s,
     )
-    return [stake(case, shares.get(i, 0.0), policy, menus) for i, case in enumerate(cases)]
 
 
-def _allocate(
-    situation: Situation, market: Market, stakes: Mapping[str, Sequence[Stake]]
-) -> dict[str, SiteAllocation]:
+def _staked(
+    batches: Sequence[Batch], demand: float, policy: PolicySettings, menus: Menus
+) -> list[Staked]:
+    """What each may do, given how busy the servers among them are now."""
+    gains = [gain_usd_per_h(batch.case.now) for batch in batches]
+    return [
+        Staked(stake(batch.case, share, policy, menus), batch.members)
+        for batch, share in by_share(batches, gains, demand)
+    ]
+
+
+def _fleet(situation: Situation, market: Market, crews: Crews) -> Fleet:
     policy = situation.policy
-    begun = {site: sum(map(_begun, members)) for site, members in stakes.items()}
-    problems = {
-        site: SiteProblem(
-            tuple(member.candidate for member in members),
+    begun = {site: summing.begun(companies) for site, companies in crews.items()}
+    places = {
+        site: Place(
+            tuple(company.cohort for company in of_site),
             Limits(
                 market.demand(site).groups,
                 market.power_cap_w(site),
                 max(0, policy.site_switches_max - begun[site]),
             ),
         )
-        for site, members in stakes.items()
+        for site, of_site in crews.items()
     }
-    return allocate(problems, max(0, policy.switches_max - sum(begun.values())))
+    left = max(0, policy.switches_max - sum(begun.values()))
+    return Fleet(places, left, tuple(situation.requirements))
 
 
-def _begun(member: Stake) -> bool:
-    """Whether the group is in a switch anyway, or an operator's hold sends it into one."""
-    case = member.case
-    # A locked group is assigned what it runs: it goes nowhere.
-    tied = not case.standing.free and case.standing.block is not Block.LOCKED
-    held_away = tied and case.standing.tied_to != case.view.assigned
-    return case.standing.in_switch or held_away
-
-
-def _verdicts(
-    situation: Situation, market: Market, members: Sequence[Stake], allocation: SiteAllocation
-) -> Iterator[Verdict]:
-    site = members[0].case.view.site
-    outcome = allocation.outcome
-    chosen = [
-        member.candidate.choices[pick] for member, pick in zip(members, outcome.picks, strict=True)
-    ]
-    picture = SitePicture(
-        demand=market.demand(site),
-        serving=sum(choice.serves for choice in chosen),
-        power_cap_w=market.power_cap_w(site),
-        power_w=outcome.power_w,
-        capped=allocation.watt_price > 0.0,
-        policy=situation.policy,
-    )
-    for i, (member, choice) in enumerate(zip(members, chosen, strict=True)):
-        waiting = i in allocation.waiting
-        yield verdict(member, choice, outcome.shares[i], picture, waiting=waiting)
-
-
-def _warnings(
-    situation: Situation,
-    market: Market,
-    allocations: Mapping[str, SiteAllocation],
-    verdicts: Sequence[Verdict],
-) -> Iterator[str]:
-    for site, allocation in allocations.items():
-        cap_w = market.power_cap_w(site)
-        if allocation.outcome.power_w > cap_w + capacity.TOLERANCE_W:
-            yield reasons.over_cap(site, cap_w, allocation.outcome.power_w)
-    switching = Counter(
-        one.stake.case.view.site for one in verdicts if _begun(one.stake) or one.moves
-    )
-    policy = situation.policy
-    if switching.total() > policy.switches_max:
-        yield reasons.over_switches("the fleet", switching.total(), policy.switches_max)
-    for site, count in sorted(switching.items()):
-        if count > policy.site_switches_max:
-            yield reasons.over_switches(f"site {site}", count, policy.site_switches_max)
+def _freed(policy: PolicySettings, crew: Company) -> tuple[Choice, ...]:
+    """What groups could do if nothing tied them and none had just been moved."""
+    case = crew.parts[0].stake.case
+    runs = case.standing.runs
+    loose = replace(case, standing=Standing(runs, runs), dwell_left_s=0.0)
+    return stake(loose, 1.0, policy, {}).candidate.choices

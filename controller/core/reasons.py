@@ -5,10 +5,16 @@ The same words stand in API, CLI, console, log and on the rig. Texts only: nothi
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from controller.core.model import Option
+from controller.core.requirement import Lever, Repair, Requirement
 from wire.model import OFF, Kind
+
+NAMED_MAX = 3
+"""Groups that are named in one sentence; the rest are counted."""
 
 FINE_USD_PER_H = 0.01
 """Below this, money is written with a fourth decimal."""
@@ -107,6 +113,11 @@ def held_back(stays: str, target: str, why: str) -> str:
     return f"{stays} for now: {target} pays more, but {why}"
 
 
+def required(names: Sequence[str]) -> str:
+    """Blocked by what the fleet owes or may not exceed."""
+    return f"the fleet has to keep to {' and '.join(names)}"
+
+
 def rejected(reason: str) -> str:
     """Blocked because it failed."""
     return f"it failed here: {reason or 'the rig gives no reason'}"
@@ -152,6 +163,11 @@ def shed(what: str, before: str, cap_w: float, power_w: float) -> str:
     return f"{what}: {power_cap(cap_w, power_w)}; to {before} would be too much"
 
 
+def owed(what: str, before: str, names: Sequence[str]) -> str:
+    """A group that goes where what the fleet owes needs it."""
+    return f"{what} instead of to {before}: {required(names)}"
+
+
 def fallen_back(what: str, usd_per_h: float, failed: str, why: str) -> str:
     """A group whose assigned workload failed and that goes on with another."""
     return f"{what}: {net(usd_per_h)}; {failed} was assigned, but {why}"
@@ -190,3 +206,59 @@ def over_switches(where: str, planned: int, allowed: int) -> str:
         f"{where}: {planned} groups will be in a switch where {allowed} may: "
         "they are under way already, or a hold or a power cap asks for them"
     )
+
+
+def unproven(trouble: str, gap_usd_per_h: float | None) -> str:
+    """A plan that may not be the best."""
+    far = "by an unknown amount" if gap_usd_per_h is None else f"by {amount(gap_usd_per_h)} at most"
+    return f"a better plan may exist, {far}: {trouble}"
+
+
+def unmet(
+    requirement: Requirement,
+    short: float,
+    excess: float,
+    repairs: Sequence[Repair],
+    lacking: float,
+) -> str:
+    """What is owed and not met, and what would have to give way for it."""
+    start = _owing(requirement, short, excess)
+    if not repairs:
+        return f"{start}; nothing that an operator can change helps"
+    ways = "; ".join(map(_repair, repairs))
+    rest = f"; even then {lacking:.4g} {requirement.unit} are" if lacking else ""
+    missing = " missing" if short else " too many"
+    return f"{start}. Cheapest repair: {ways}{rest + missing if rest else ''}"
+
+
+def unrepaired(requirement: Requirement, short: float, excess: float, why: str) -> str:
+    """What is owed and not met, and nobody knows what would help."""
+    return f"{_owing(requirement, short, excess)}; no repair is known: {why}"
+
+
+def _owing(requirement: Requirement, short: float, excess: float) -> str:
+    name, unit = requirement.name, requirement.unit
+    if short:
+        return f"{name}: {short:.4g} of {requirement.least:.4g} {unit} are missing"
+    return f"{name}: {excess:.4g} {unit} more than the {requirement.most:.4g} allowed"
+
+
+_RELEASED = {
+    Lever.DWELL: "move {groups} before the dwell is over ({why})",
+    Lever.SWITCHING: "wait for {groups} ({why})",
+    Lever.HOLD: "release {groups} ({why})",
+    Lever.OFFLINE: "bring back {groups} ({why})",
+    Lever.QUARANTINED: "mend {groups} ({why})",
+}
+
+
+def _repair(repair: Repair) -> str:
+    if repair.lever is Lever.POWER_CAP:
+        return f"raise the cap of site {repair.site} by {math.ceil(repair.amount * 100) / 100:g} kW"
+    if repair.lever in (Lever.SITE_SWITCHES, Lever.FLEET_SWITCHES):
+        where = f"site {repair.site}" if repair.site else "the fleet"
+        return f"let {repair.amount:g} more groups of {where} switch at once"
+    shown = ", ".join(repair.groups[:NAMED_MAX])
+    more = len(repair.groups) - NAMED_MAX
+    groups = f"{shown} and {more} more" if more > 0 else shown
+    return _RELEASED[repair.lever].format(groups=groups, why=repair.why)

@@ -42,6 +42,24 @@ class Choice:
         return self.power_w + busy * self.busy_w
 
 
+FORCED_USD_PER_H = 1e6
+"""Handicap of a move that only a power cap may ask for; far above any income, far from rounding."""
+
+UNPRICED_USD_PER_H = 1e3
+"""What a server without a price counts for when busy, so that it is busy first."""
+
+
+def forced(choice: Choice) -> bool:
+    """Whether only a power cap may ask for this choice."""
+    return choice.value_usd_per_h < -FORCED_USD_PER_H / 2
+
+
+def stated_usd_per_h(choice: Choice, busy: float) -> float:
+    """Value without the handicaps that stand for `never` and `first`."""
+    value = choice.value_usd_per_h + (FORCED_USD_PER_H if forced(choice) else 0.0)
+    return value + busy * min(choice.busy_usd_per_h, UNPRICED_USD_PER_H)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A group and what it may do; the first choice is to stay, and wins ties."""
@@ -73,8 +91,8 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bid:
-    """A candidate's best choice with a whole seat, with the partial one, and without."""
+class Bid:
+    """The best of a menu with a whole seat, with the partial one, and without."""
 
     whole: int
     partial: int
@@ -105,7 +123,7 @@ def bid(candidates: Sequence[Candidate], demand: float, watt_price: float) -> Ou
     # Most groups share their choices, and comparing those costs more than finding the same ones.
     menus = {id(c.choices): c.choices for c in candidates}
     known = {
-        menu: _bid(choices, partial, min(1.0, demand), watt_price)
+        menu: best_of(choices, partial, min(1.0, demand), watt_price)
         for menu, choices in menus.items()
     }
     bids = [known[id(c.choices)] for c in candidates]
@@ -122,7 +140,13 @@ def bid(candidates: Sequence[Candidate], demand: float, watt_price: float) -> Ou
     return settle(candidates, picks, demand)
 
 
-def _bid(choices: tuple[Choice, ...], partial: float, share_max: float, watt_price: float) -> _Bid:
+def best_of(
+    choices: tuple[Choice, ...], partial: float, share_max: float, watt_price: float
+) -> Bid:
+    """What a group with these choices bids for a seat.
+
+    `partial` is what the partial seat is worth, `share_max` the most that any seat is, 0 to 1.
+    """
     best = [-math.inf, -math.inf, -math.inf]
     picks = [0, 0, 0]
     for i, choice in enumerate(choices):
@@ -138,10 +162,10 @@ def _bid(choices: tuple[Choice, ...], partial: float, share_max: float, watt_pri
     whole, part, none = best
     gain = whole - none
     rank = (-gain, not choices[0].serves)
-    return _Bid(picks[0], picks[1], picks[2], gain, part - none, rank)
+    return Bid(picks[0], picks[1], picks[2], gain, part - none, rank)
 
 
-def _guest(bids: Sequence[_Bid], takers: Sequence[int], seats: int) -> int | None:
+def _guest(bids: Sequence[Bid], takers: Sequence[int], seats: int) -> int | None:
     """Who takes the partial seat: the next in line, or one who leaves a whole seat to the next."""
     if len(takers) <= seats:
         return None

@@ -1,0 +1,126 @@
+"""From kin to cohorts and back: what is decided for counts becomes what each group shall do.
+
+Of those that could do the same, moves and seats go to the earlier key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import merge
+
+from controller.core.case import Case, Stake
+from controller.core.cohorts import Cohort, Lot, Settlement
+from controller.core.economics import busy_shares
+from controller.core.site_market import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Groups of one site with one case, and their places in the roster, ascending."""
+
+    case: Case
+    members: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Staked:
+    """A batch that knows what it may do."""
+
+    stake: Stake
+    members: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A cohort with those who make it up."""
+
+    choices: tuple[Choice, ...]
+    parts: tuple[Staked, ...]
+
+    @property
+    def cohort(self) -> Cohort:
+        """Counted."""
+        return Cohort(self.choices, sum(len(part.members) for part in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What some groups of one batch shall do."""
+
+    stake: Stake
+    choice: Choice
+    share: float
+    """How busy they are if they serve."""
+    waiting: bool
+    """They would move but for a limit on switches."""
+    members: Sequence[int]
+
+
+def by_share(
+    batches: Sequence[Batch], gains: Sequence[float], demand: float
+) -> Iterator[tuple[Batch, float]]:
+    """Batches of groups that are equally busy now: seats go to who gains most, of equals by key.
+
+    `gains` is what being busy adds to each, $/h; only batches that serve are split.
+    """
+    seated = [i for i, batch in enumerate(batches) if batch.case.seated]
+    rows = merge(*([(-gains[i], m, i) for m in batches[i].members] for i in seated))
+    line = [(m, i) for _, m, i in rows]
+    shares = busy_shares([0.0] * len(line), demand)
+    split: dict[int, dict[float, list[int]]] = {i: defaultdict(list) for i in seated}
+    for (member, i), share in zip(line, shares, strict=True):
+        split[i][share].append(member)
+    for i, batch in enumerate(batches):
+        if i not in split:
+            yield batch, 0.0
+            continue
+        for share, members in split[i].items():
+            yield Batch(batch.case, members), share
+
+
+def companies(staked: Sequence[Staked]) -> tuple[Company, ...]:
+    """Who has the same menu, in the order of their first keys.
+
+    What cannot move is kept apart by what ties it, so that it can be told what would free it.
+    """
+    found: dict[tuple[int, str], list[Staked]] = defaultdict(list)
+    for one in staked:
+        menu, standing = one.stake.candidate.choices, one.stake.case.standing
+        found[id(menu), standing.block].append(one)
+    ordered = sorted(found.values(), key=lambda parts: min(p.members[0] for p in parts))
+    return tuple(Company(parts[0].stake.candidate.choices, tuple(parts)) for parts in ordered)
+
+
+def fates(crews: Sequence[Company], settled: Settlement, waiting: Sequence[int]) -> Iterator[Fate]:
+    """What each group of a site shall do."""
+    for crew, lots, wait in zip(crews, settled.lots, waiting, strict=True):
+        yield from _dealt(crew, list(_with_waiting(lots, wait)))
+
+
+def _with_waiting(lots: Sequence[Lot], wait: int) -> Iterator[tuple[Lot, bool]]:
+    """Who waits to move is the next in line of those that stay."""
+    for lot in lots:
+        here = min(wait, lot.count) if lot.pick == 0 else 0
+        wait -= here
+        if here:
+            yield Lot(lot.pick, lot.share, here), True
+        if lot.count > here:
+            yield Lot(lot.pick, lot.share, lot.count - here), False
+
+
+def _dealt(crew: Company, lots: Sequence[tuple[Lot, bool]]) -> Iterator[Fate]:
+    if len(lots) == 1:
+        lot, waits = lots[0]
+        for part in crew.parts:
+            yield Fate(part.stake, crew.choices[lot.pick], lot.share, waits, part.members)
+        return
+    line = merge(*([(m, p) for m in part.members] for p, part in enumerate(crew.parts)))
+    for lot, waits in lots:
+        by_part: Mapping[int, list[int]] = defaultdict(list)
+        for _ in range(lot.count):
+            member, p = next(line)
+            by_part[p].append(member)
+        for p, members in by_part.items():
+            yield Fate(crew.parts[p].stake, crew.choices[lot.pick], lot.share, waits, members)
