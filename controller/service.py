@@ -17,6 +17,7 @@ from controller.api import app as api
 from controller.api import auth, server
 from controller.core import planner
 from controller.core.model import GroupView, Hold, Plan, Quote
+from controller.core.roster import Roster
 from controller.desk import LiveDesk
 from controller.dispatch import Dispatch
 from controller.feeds import assembly
@@ -99,6 +100,7 @@ class Controller:
         clock = price_clock(settings.replay)
         speed = settings.replay.speed if settings.replay else 1.0
         self._settings = settings
+        self._roster = Roster()
         self._store = store
         self.sessions = Sessions(link, own.signer, time.monotonic)
         self.fleet = Fleet(
@@ -205,7 +207,8 @@ class Controller:
                 farm=self._settings.farm,
                 now=now,
                 wall=time.time(),
-            )
+            ),
+            self._roster,
         )
 
 

@@ -136,7 +136,8 @@ async def explain(asked: Asked, target: str) -> tuple[Explanation, ...]:
 
 async def plan(asked: Asked) -> Plan:
     """The newest plan."""
-    return asked.plan()
+    newest = asked.plan()
+    return replace(newest, decisions=tuple(newest.decisions))
 
 
 async def quotes(asked: Asked) -> tuple[Quote, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controller.core.cohorts import Counts, Place
+from controller.core.capacity import PRICE_MAX, PRICE_MIN, PRICE_RATIO
+from controller.core.cohorts import Counts, Place, settle
 from controller.core.site_market import Bid, best_of
 
 
@@ -30,6 +31,23 @@ def bid(place: Place, watt_price: float = 0.0) -> Counts:
     outside = [c for c in takers if whole[c] < place.cohorts[c].count]
     guest = _guest(bids, takers, outside, whole) if partial > 0.0 and outside else None
     return _counts(place, bids, whole, guest)
+
+
+def under_cap(place: Place) -> Counts:
+    """Much of what could be done below the cap, moves no matter how many: near to exact."""
+    low, high = PRICE_MIN, PRICE_MAX
+    counts = bid(place)
+    if settle(place, counts).power_w <= place.limits.power_cap_w:
+        return counts
+    counts = bid(place, high)
+    while high / low > PRICE_RATIO:
+        middle = (low * high) ** 0.5
+        tried = bid(place, middle)
+        if settle(place, tried).power_w <= place.limits.power_cap_w:
+            high, counts = middle, tried
+        else:
+            low = middle
+    return counts
 
 
 def _guest(

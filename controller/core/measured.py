@@ -36,6 +36,12 @@ together: that is what keeps the plan of a large fleet fast.
 GPU_POWER_MAX_W = 2_000.0
 """No GPU draws more; such a figure is none, for it could fill a site's power cap all alone."""
 
+DIGITS = 3
+"""A group's own figure counts with so many digits, and its samples with one.
+
+More is noise, and groups that measure the same but for that are planned together.
+"""
+
 FACTOR_MAX = 2.0
 """How far from its class, or its nameplate, a group's own figure is believed."""
 
@@ -173,13 +179,20 @@ def believed(value: float, reference: float) -> float:
 
 
 def _judged(value: float, samples: int, peers: Typical | None, share: float) -> Known:
+    own, count = _rounded(value, DIGITS), int(_rounded(samples, 1))
     if peers is None:
-        return Known(value, Source.MEASURED, samples)
+        return Known(own, Source.MEASURED, count)
     middle = peers.value * share
     if abs(value - middle) <= AGREEMENT_RATIO * middle:
         return Known(middle, Source.AGREED, peers.groups)
     taken = believed(value, middle)
-    return Known(taken, Source.MEASURED, samples, None if taken == value else value)
+    if taken == value:
+        return Known(own, Source.MEASURED, count)
+    return Known(taken, Source.MEASURED, count, own)
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
 
 
 def _trait(entry: Measured, quantity: Quantity) -> Trait:

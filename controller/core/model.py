@@ -6,6 +6,7 @@ Instants are seconds since the Unix epoch (UTC).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -211,7 +212,7 @@ class Plan:
     """Decisions for the whole fleet at one instant, in the order of their keys."""
 
     at: float
-    decisions: tuple[Decision, ...]
+    decisions: Sequence[Decision]
     net_usd_per_h: float
     """Expected net of the chosen options that have a price."""
     power_w: dict[str, float]

@@ -53,11 +53,9 @@ def best(fleet: Fleet, solve: Solve, effort: Effort) -> Optimum:
     if not capped and not binding and _slow_enough(fleet, free):
         return _optimum(fleet, rounds.Found(free, 0.0), free, capped, binding)
     stuck = _stuck(fleet, capped)
-    rest = _without(fleet, stuck)
-    found = rounds.solved(rest, solve, effort)
+    found = rounds.solved(_without(fleet, stuck), solve, effort)
     found = replace(found, settled={**found.settled, **stuck})
-    wish = _wish(fleet, rest, found, free, capped, solve, effort)
-    return _optimum(fleet, found, {**wish, **stuck}, capped, binding)
+    return _optimum(fleet, found, _wish(fleet, found.settled, free, stuck), capped, binding)
 
 
 def _slow_enough(fleet: Fleet, settled: Mapping[str, Settlement]) -> bool:
@@ -95,36 +93,21 @@ def _without(fleet: Fleet, stuck: Mapping[str, Settlement]) -> Fleet:
 
 def _wish(
     fleet: Fleet,
-    rest: Fleet,
-    found: rounds.Found,
+    done: Mapping[str, Settlement],
     free: Mapping[str, Settlement],
-    capped: frozenset[str],
-    solve: Solve,
-    effort: Effort,
+    stuck: Mapping[str, Settlement],
 ) -> Mapping[str, Settlement]:
-    """What would be done but for limits on switches; where these do not bind, what is done."""
-    moves = sum(one.moves for one in found.settled.values())
-    tight = moves >= fleet.switches or any(
-        found.settled[s].moves >= place.limits.switches and free[s].moves
-        for s, place in rest.places.items()
-    )
-    if not tight:
-        return found.settled
-    if not capped and not fleet.requirements:
-        return free
-    return rounds.solved(_hasty(rest), solve, effort).settled
-
-
-def _hasty(fleet: Fleet) -> Fleet:
-    """The fleet without limits on switches."""
-    places = {
-        site: replace(
-            place,
-            limits=replace(place.limits, switches=sum(cohort.count for cohort in place.cohorts)),
-        )
-        for site, place in fleet.places.items()
-    }
-    return replace(fleet, places=places, switches=sum(p.limits.switches for p in places.values()))
+    """What money would have done but for limits on switches; where these do not bind: is done."""
+    slow = sum(one.moves for one in done.values()) >= fleet.switches
+    wish = {}
+    for site, place in fleet.places.items():
+        if site in stuck or not (slow or done[site].moves >= place.limits.switches):
+            wish[site] = done[site]
+        elif rounds.fits(place, free[site]):
+            wish[site] = free[site]
+        else:
+            wish[site] = settle(place, auction.under_cap(place))
+    return wish
 
 
 def _optimum(

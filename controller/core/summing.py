@@ -10,9 +10,10 @@ from controller.core import reasons
 from controller.core.batches import Company, Fate, fates
 from controller.core.capacity import TOLERANCE_W
 from controller.core.case import Stake
+from controller.core.decisions import Decisions
 from controller.core.economics import Market
-from controller.core.explanation import SitePicture, Verdict, decision, verdict
-from controller.core.model import Block, Decision, GroupKey, Plan
+from controller.core.explanation import SitePicture, Verdict, verdict
+from controller.core.model import Block, GroupKey, Plan
 from controller.core.optimum import Optimum
 from controller.core.policy import PolicySettings
 from controller.core.requirement import Unmet
@@ -81,13 +82,13 @@ def _rulings(
         yield verdict(fate.stake, fate.choice, fate.share, picture, waiting=fate.waiting), fate
 
 
-def _decisions(rulings: Sequence[Ruling], keys: Sequence[GroupKey]) -> tuple[Decision, ...]:
+def _decisions(rulings: Sequence[Ruling], keys: Sequence[GroupKey]) -> Decisions:
     """By key."""
-    made: dict[int, Decision] = {}
-    for one, fate in rulings:
-        template = decision(one)
-        made.update((member, template.of(keys[member])) for member in fate.members)
-    return tuple(made[member] for member in range(len(keys)))
+    which = [0] * len(keys)
+    for number, (_, fate) in enumerate(rulings):
+        for member in fate.members:
+            which[member] = number
+    return Decisions(keys, tuple(one for one, _ in rulings), which)
 
 
 def _warnings(

@@ -76,7 +76,12 @@ def test_who_is_near_its_class_counts_as_the_class_does() -> None:
     far = 200.0 * (1.0 + AGREEMENT_RATIO * 1.01)
     others = [etc(200.0)] * 3
     assert figures(etc(near), *others)[ETC_W] == Known(200.0, Source.AGREED, 3)
-    assert figures(etc(far), *others)[ETC_W] == Known(far, Source.MEASURED, SAMPLES_MIN)
+    assert figures(etc(far), *others)[ETC_W] == Known(216.0, Source.MEASURED, SAMPLES_MIN)
+
+
+def test_what_differs_by_noise_is_one_figure() -> None:
+    known = [figures(etc(watts, samples=n)) for watts, n in ((143.04, 2_130), (142.96, 1_999))]
+    assert known[0] == known[1] == {ETC_W: Known(143.0, Source.MEASURED, 2_000)}
 
 
 @pytest.mark.parametrize(("said", "taken"), [(1.0, 100.0), (1_999.0, 400.0)])
