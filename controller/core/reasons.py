@@ -257,7 +257,8 @@ def _repair(repair: Repair) -> str:
         return f"raise the cap of site {repair.site} by {math.ceil(repair.amount * 100) / 100:g} kW"
     if repair.lever in (Lever.SITE_SWITCHES, Lever.FLEET_SWITCHES):
         where = f"site {repair.site}" if repair.site else "the fleet"
-        return f"let {repair.amount:g} more groups of {where} switch at once"
+        groups = "group" if repair.amount == 1 else "groups"
+        return f"let {repair.amount:g} more {groups} of {where} switch at once"
     shown = ", ".join(repair.groups[:NAMED_MAX])
     more = len(repair.groups) - NAMED_MAX
     groups = f"{shown} and {more} more" if more > 0 else shown
