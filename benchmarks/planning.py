@@ -33,9 +33,11 @@ LARGE_GOAL_MS = 1_000.0
 FIRST_LOOKS = 3
 CHANGED_RATIO = 0.05
 CAP_W = 1.01e6
-"""Ten in a hundred less than the hungriest plan draws."""
+"""Some of what every plan without it draws."""
 
-SCATTER_RATIO = 0.2
+SCATTER_RATIO = 0.05
+"""One standard deviation of what groups of a class measure."""
+
 NAMES = [f"coin{number:02}" for number in range(OPTIONS)]
 
 Fleet = list[GroupView]
@@ -69,7 +71,7 @@ def measure(count: int) -> Iterator[Figure]:
     capped = _taken(views, count, _same, cap_w=CAP_W)
     yield Figure(f"{name}, a power cap binds, p50", _p50(capped), "ms")
     scattered = _taken(_scattered(views), count, _same)
-    yield Figure(f"{name}, measurements scatter by 20 %, p50", _p50(scattered), "ms")
+    yield Figure(f"{name}, measurements scatter by 5 %, p50", _p50(scattered), "ms")
     large = _taken(_views(LARGE), count, _same)
     name = f"plan for {LARGE:,} groups with {OPTIONS} options"
     yield Figure(f"{name}, prices changed, p50", _p50(large), "ms", LARGE_GOAL_MS)
@@ -130,20 +132,19 @@ def _view(number: int) -> GroupView:
 
 
 def _scattered(views: Sequence[GroupView]) -> Fleet:
-    """Every group has measured its own watts of what it runs."""
-    rng, known, numbers = Random(1), dict[tuple[object, ...], Figures](), counter(20)
-    made = []
+    """Every group has measured the watts of what it runs; some are far from their class."""
+    rng, numbers = Random(1), counter(20)
+    witnesses = []
     for view in views:
-        watts = 110.0 * rng.uniform(1.0 - SCATTER_RATIO, 1.0 + SCATTER_RATIO)
-        said = Measured(
-            group="all",
-            workload=view.assigned,
-            profile="",
-            gpu_busy_w=Reading(watts, 0.0, next(numbers)),
-        )
-        figures = measured.figures(Witness(view.rig_class, 1, (said,)), {})
+        watts = Reading(110.0 * rng.gauss(1.0, SCATTER_RATIO), 0.0, next(numbers))
+        said = Measured(group="all", workload=view.assigned, profile="", gpu_busy_w=watts)
+        witnesses.append(Witness(view.rig_class, 1, (said,)))
+    classes, known = measured.typical(witnesses), dict[tuple[object, ...], Figures]()
+    made = []
+    for view, witness in zip(views, witnesses, strict=True):
+        figures = measured.figures(witness, classes)
         shared = known.setdefault(tuple(figures.items()), figures)
-        made.append(replace(view, measured=(said,), figures=shared))
+        made.append(replace(view, measured=witness.measured, figures=shared))
     return made
 
 
