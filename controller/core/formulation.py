@@ -97,12 +97,19 @@ class Formulation:
         return {site: tuple(map(tuple, of_site)) for site, of_site in made.items()}
 
     def misread(self, site: str, settled: Settlement, values: Sequence[float]) -> bool:
-        """Whether requests would go elsewhere than an answer has them."""
+        """Whether requests would go elsewhere than an answer has them, and it matters.
+
+        Without a cap they can only go where they earn more, if they earn anything.
+        """
+        place = self.fleet.places[site]
+        choices = (choice for cohort in place.cohorts for choice in cohort.choices)
+        if math.isinf(place.limits.power_cap_w) and all(c.busy_usd_per_h >= 0.0 for c in choices):
+            return False
         seats: dict[tuple[int, int], float] = {}
         for column, cell in self.cells.items():
             if cell.site == site and self.choice(cell).serves and values[column]:
-                place = cell.cohort, cell.pick
-                seats[place] = seats.get(place, 0.0) + values[column] * self.share(cell)
+                line = cell.cohort, cell.pick
+                seats[line] = seats.get(line, 0.0) + values[column] * self.share(cell)
         for c, lots in enumerate(settled.lots):
             for lot in lots:
                 if (c, lot.pick) in seats:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from controller.core import reasons
+from controller.core import reasons, remedies
 from controller.core.batches import Company
 from controller.core.cohorts import Cohort, Fleet, counted, short_of
 from controller.core.formulation import Formulation, Relief, Terms, formulate
@@ -76,9 +76,9 @@ def unmet(fleet: Fleet, best: Optimum, roll: Roll, solve: Solve, effort: Effort)
             repairs, lacking = _repaired(eased, requirement, given, roll, solve, effort)
         except SolverError as error:
             repairs, lacking = (), short + excess
-            told = reasons.unrepaired(requirement, short, excess, str(error))
+            told = remedies.unrepaired(requirement, short, excess, str(error))
         else:
-            told = reasons.unmet(requirement, short, excess, repairs, lacking)
+            told = remedies.unmet(requirement, short, excess, repairs, lacking)
         yield Unmet(
             name=requirement.name,
             unit=requirement.unit,
