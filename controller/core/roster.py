@@ -14,6 +14,7 @@ from operator import is_
 from controller.core import reasons, standing
 from controller.core.model import GroupKey, GroupView, Hold
 from controller.core.standing import Standing
+from wire.model import WorkloadOffer
 
 SWITCH_STEP_S = 10.0
 """Seconds that a group's own switches have taken count in such steps.
@@ -57,6 +58,7 @@ class Roster:
         self._order: list[int] = []
         self._known: dict[Hashable, Kin] = {}
         self._priced: dict[Hashable, int] = {}
+        self._offers: dict[tuple[str, ...], list[tuple[int, tuple[WorkloadOffer, ...]]]] = {}
         self._numbers = count()
 
     def muster(self, views: Sequence[GroupView], holds: Mapping[GroupKey, Hold]) -> None:
@@ -114,12 +116,29 @@ class Roster:
         where, rejected = standing.standing(view, hold), standing.rejections(view)
         if view.switch_s is not None:
             view = replace(view, switch_s=SWITCH_STEP_S * round(view.switch_s / SWITCH_STEP_S))
-        priced = _priced_by(view)
-        priced_as = self._priced.setdefault(priced, next(self._numbers))
+        priced_as = self._priced.setdefault(self._priced_by(view), next(self._numbers))
         traits = (priced_as, *_traits(view), where, tuple(rejected.items()))
         if traits not in self._known:
             self._known[traits] = Kin(view, where, rejected, priced_as)
         return self._known[traits]
+
+    def _priced_by(self, view: GroupView) -> Hashable:
+        """What prospects depend on beside prices.
+
+        Figures are told apart by identity: they are many, and whoever makes them shares equal ones.
+        """
+        figures = id(view.figures) if view.figures else None
+        offered = self._offered_as(view.offer.workloads)
+        return view.site, view.rig_class, len(view.offer.gpus), offered, figures
+
+    def _offered_as(self, workloads: tuple[WorkloadOffer, ...]) -> int:
+        """A number for equal offers. Looking for equal ones by name is cheaper than their hash."""
+        known = self._offers.setdefault(tuple([offer.name for offer in workloads]), [])
+        for number, offers in known:
+            if offers == workloads:
+                return number
+        known.append((next(self._numbers), workloads))
+        return known[-1][0]
 
     def _assemble(self) -> None:
         """Every kin with its members; those that have none are forgotten."""
@@ -136,19 +155,12 @@ class Roster:
             self._known = {t: kin for t, kin in self._known.items() if id(kin) in seen}
             used = {kin.priced_as for kin in self.kins}
             self._priced = {t: number for t, number in self._priced.items() if number in used}
+            names = {tuple(o.name for o in kin.view.offer.workloads) for kin in self.kins}
+            self._offers = {n: known for n, known in self._offers.items() if n in names}
 
 
 def _placed_at(view: GroupView) -> float:
     return view.assigned_at if view.generation else 0.0
-
-
-def _priced_by(view: GroupView) -> Hashable:
-    """What prospects depend on beside prices.
-
-    Figures are told apart by identity: they are many, and whoever makes them shares equal ones.
-    """
-    figures = id(view.figures) if view.figures else None
-    return view.site, view.rig_class, len(view.offer.gpus), view.offer.workloads, figures
 
 
 def _traits(view: GroupView) -> tuple[Hashable, ...]:
