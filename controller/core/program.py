@@ -54,9 +54,9 @@ class Program:
 class Effort:
     """How long a solver may try."""
 
-    nodes_max: int = 2_000
+    nodes_max: int = 500
     """Branches: the same on every machine."""
-    time_max_s: float = 5.0
+    time_max_s: float = 2.0
     """Only against a solver that hangs in one branch: then the plan depends on the machine."""
 
 

@@ -13,7 +13,7 @@ from controller.core.requirement import Requirement
 from controller.core.site_market import Candidate, Choice, Limits, bid
 from tests.controller import brute_force, counted_fleets
 
-FLEETS = 60
+FLEETS = 40
 CENT = 2e-5
 """What ties and the solver's own tolerance may cost, $/h."""
 

@@ -10,6 +10,7 @@ from controller import sessions
 from controller.core import planner
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
 from controller.core.rollout import RolloutSettings
+from controller.core.roster import Roster
 from controller.core.standing import holds_in_force
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
@@ -68,6 +69,7 @@ class SimController:
         self._back_s = 0.0
         """It stays away at least until then."""
         self._rng = random.Random(f"{schedule.seed}/controller")
+        self._roster = Roster()
         self._task: asyncio.Task[None] | None = None
         for rig in schedule.rig_names:
             self.store.put_rig(
@@ -148,6 +150,7 @@ class SimController:
         hearing = CheckedSessions(self._network, self._signer, loop.time, self._witness, self.store)
         settings = FleetSettings(offline_after_s=OFFLINE_AFTER_S, retry_failed_s=RETRY_FAILED_S)
         self.fleet = Fleet(self.store, hearing, settings, now=self._wall)
+        self._roster = Roster()
         dispatch = Dispatch(self.fleet, hearing, lease_s=LEASE_S, clock=loop.time, stamp=lambda: "")
         prices = Prices([self.feed], RULES, clock=self._wall, interval_s=POLL_S)
         self.reconciler = Reconciler(
@@ -180,7 +183,7 @@ class SimController:
         situation = planner.Situation(
             views=views, quotes=quotes, holds=holds, policy=POLICY, farm=FARM, now=now
         )
-        plan = planner.plan(situation)
+        plan = planner.plan(situation, self._roster)
         for decision in plan.decisions:
             if decision.moves:
                 self._trace.note(f"plan {decision.key} {decision.current} → {decision.chosen}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from controller.core import planner, plausibility, quotes, standing
+from controller.core import optimum, plausibility, quotes, standing, summing
+from controller.core.cohorts import Fleet as CountedFleet
 from controller.core.model import Block, GroupKey, GroupView, Hold, Quote
+from controller.core.optimum import Optimum
 from controller.core.plausibility import QuoteRules
+from controller.core.program import Effort
+from controller.core.rounds import Solve
 from controller.core.standing import Standing
 from controller.fleet import Fleet
 from controller.ports import StoredAssignment, StoreError
@@ -108,16 +111,16 @@ def _clock_trusted(swaps: Swaps) -> None:
 
 
 def _switches_unlimited(swaps: Swaps) -> None:
-    allocate = planner.__dict__["allocate"]
+    best = optimum.best
 
-    def generous(sites: Any, switches: int) -> Any:
-        return allocate(sites, NO_LIMIT)
+    def generous(fleet: CountedFleet, solve: Solve, effort: Effort) -> Optimum:
+        return best(replace(fleet, switches=NO_LIMIT), solve, effort)
 
-    swaps.attribute(planner, "allocate", generous)
+    swaps.attribute(optimum, "best", generous)
 
 
 def _begun_not_counted(swaps: Swaps) -> None:
-    swaps.attribute(planner, "_begun", lambda member: False)
+    swaps.attribute(summing, "_begun", lambda member: False)
 
 
 def _moves_in(swaps: Swaps, *blocks: Block) -> None:
