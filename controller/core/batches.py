@@ -9,11 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
+from typing import TypeVar
 
 from controller.core.case import Case, Stake
 from controller.core.cohorts import Cohort, Lot, Settlement
 from controller.core.economics import busy_shares
 from controller.core.site_market import Choice
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +69,23 @@ def by_share(
     `gains` is what being busy adds to each, $/h; only batches that serve are split.
     """
     seated = [i for i, batch in enumerate(batches) if batch.case.seated]
-    rows = merge(*([(-gains[i], m, i) for m in batches[i].members] for i in seated))
-    line = [(m, i) for _, m, i in rows]
-    shares = busy_shares([0.0] * len(line), demand)
-    split: dict[int, dict[float, list[int]]] = {i: defaultdict(list) for i in seated}
-    for (member, i), share in zip(line, shares, strict=True):
-        split[i][share].append(member)
-    for i, batch in enumerate(batches):
-        if i not in split:
+    rows = merge(*([(-gains[i], member) for member in batches[i].members] for i in seated))
+    line = [member for _, member in rows]
+    shares = dict(zip(line, busy_shares([0.0] * len(line), demand), strict=True))
+    for batch in batches:
+        if batch.case.seated:
+            yield from told_apart(batch, shares)
+        else:
             yield batch, 0.0
-            continue
-        for share, members in split[i].items():
-            yield Batch(batch.case, members), share
+
+
+def told_apart(batch: Batch, told: Mapping[int, T]) -> Iterator[tuple[Batch, T]]:
+    """A batch split by what is told of each of its members."""
+    found: dict[T, list[int]] = defaultdict(list)
+    for member in batch.members:
+        found[told[member]].append(member)
+    for one, members in found.items():
+        yield Batch(batch.case, members), one
 
 
 def companies(staked: Sequence[Staked]) -> tuple[Company, ...]:

@@ -37,8 +37,11 @@ MARGIN_W = 0.001
 BREACH = Relief(switch=1.0, cap_kw=math.inf, forced=lambda _site, _cohort: 3.0)
 """What a cap may cost, the least of it: switches beyond the limits, and ends of a dwell."""
 
-GAP_MAX_USD_PER_H = 1e-5
+GAP_MIN_USD_PER_H = 1e-5
 """Rounding of sums of values; less is no gap."""
+
+GAP_TOLD_USD_PER_H = 1e-3
+"""A whole fleet that may be so much better off is worth a warning, and a look at the heuristic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,10 @@ def solved(fleet: Fleet, solve: Solve, effort: Effort) -> Found:
         return _heuristic(fleet, str(error))
     if found is None:
         return _heuristic(fleet, "rounding keeps the solver from a plan within the caps")
-    if found.gap_usd_per_h <= GAP_MAX_USD_PER_H:
+    if found.gap_usd_per_h <= GAP_MIN_USD_PER_H:
         return replace(found, gap_usd_per_h=0.0)
+    if found.gap_usd_per_h <= GAP_TOLD_USD_PER_H:
+        return found
     return _better(fleet, found, _heuristic(fleet, "the solver ended at its limit of effort"))
 
 
