@@ -11,6 +11,13 @@ from controller.core.model import GroupView
 from controller.core.policy import PolicySettings, Route, hurdle_usd_per_h
 from controller.core.site_market import Candidate, Choice
 from controller.core.standing import Standing
+from controller.core.timing.forecast import HORIZON_H
+
+Promises = Mapping[str | None, float]
+"""Dollars that each workload promises over the coming `HORIZON_H` beyond staying."""
+
+FILLING_RATIO = 1e-9
+"""What being busy still counts beside a promise, which holds it: it tells who is filled first."""
 
 FORCED_USD_PER_H = 1e6
 """Handicap of a move that only a power cap may ask for; far above any income, far from rounding."""
@@ -50,23 +57,51 @@ class Stake:
     hurdles: Mapping[str | None, float]
     """$/h by workload, 0 for the present one; options that no price may choose are left out."""
     candidate: Candidate
+    promises: Promises | None = None
+    """What decides instead of net and hurdle, where somebody has looked ahead."""
+
+    def promised_usd_per_h(self, workload: str | None) -> float:
+        """What an option promises beyond staying, for every hour looked ahead."""
+        return 0.0 if self.promises is None else self.promises.get(workload, 0.0) / HORIZON_H
 
 
 Menus = dict[tuple[object, ...], tuple[Choice, ...]]
 """Choices that have been made up already: most groups of a large fleet are alike."""
 
 
-def stake(case: Case, share: float, policy: PolicySettings, menus: Menus) -> Stake:
+def stake(
+    case: Case,
+    share: float,
+    policy: PolicySettings,
+    menus: Menus,
+    promises: Promises | None = None,
+) -> Stake:
     """What the group may do, for the allocation; `share` is how busy it is now, 0 to 1."""
     standing = case.standing
     hurdles: dict[str | None, float] = {standing.runs: 0.0}
-    if standing.free:
+    if standing.free and promises is None:
         hurdles |= _hurdles(case, share, policy)
+    elif promises is not None:
+        hurdles |= dict.fromkeys(reachable(case), 0.0)
     dwells = case.dwell_left_s > 0.0
-    alike = (case.kin, standing.free, dwells, case.seated, tuple(hurdles.items()))
+    told = None if promises is None else tuple(promises.items())
+    alike = (case.kin, standing.free, dwells, case.seated, tuple(hurdles.items()), told)
     if alike not in menus:
-        menus[alike] = tuple(_choices(case, hurdles))
-    return Stake(case, hurdles, Candidate(case.view.key, menus[alike]))
+        menus[alike] = tuple(_choices(case, hurdles, promises))
+    return Stake(case, hurdles, Candidate(case.view.key, menus[alike]), promises)
+
+
+def reachable(case: Case) -> list[str | None]:
+    """Workloads beside the present one that a price may choose; none while that has no price."""
+    if case.now is None or None in (case.now.busy_usd_per_h, case.prospects[None].busy_usd_per_h):
+        return []
+    return [
+        workload
+        for workload, prospect in case.prospects.items()
+        if workload != case.standing.runs
+        and (workload is None or workload not in case.rejected)
+        and prospect.busy_usd_per_h is not None
+    ]
 
 
 def gain_usd_per_h(prospect: Prospect | None) -> float:
@@ -87,12 +122,14 @@ def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | Non
     return {
         workload: hurdle_usd_per_h(
             policy,
-            Route(now.kind, prospect.kind, _switch_s(case.view, now.workload, workload), forgone),
+            Route(
+                now.kind,
+                case.prospects[workload].kind,
+                _switch_s(case.view, now.workload, workload),
+                forgone,
+            ),
         )
-        for workload, prospect in case.prospects.items()
-        if workload != case.standing.runs
-        and (workload is None or workload not in case.rejected)
-        and prospect.busy_usd_per_h is not None
+        for workload in reachable(case)
     }
 
 
@@ -104,28 +141,39 @@ def _switch_s(view: GroupView, origin: str | None, target: str | None) -> float 
     return view.switch_s if known is None else known
 
 
-def _choices(case: Case, hurdles: Mapping[str | None, float]) -> Iterator[Choice]:
+def _choices(
+    case: Case, hurdles: Mapping[str | None, float], promises: Promises | None
+) -> Iterator[Choice]:
     """To stay, and all that a price or, at a forbidding handicap, only a power cap may choose."""
     runs = case.standing.runs
-    yield _choice(case.now, runs, 0.0, seated=case.seated)
+    yield _choice(case.now, runs, 0.0, promises, seated=case.seated)
     if not case.standing.free:
         return
     forced = FORCED_USD_PER_H if case.dwell_left_s > 0.0 else 0.0
     for workload, hurdle in hurdles.items():
         if workload != runs:
             prospect = case.prospects[workload]
-            yield _choice(prospect, workload, hurdle + forced, seated=prospect.serves)
+            yield _choice(prospect, workload, hurdle + forced, promises, seated=prospect.serves)
     if None not in hurdles:
-        yield _choice(case.prospects[None], None, FORCED_USD_PER_H, seated=False)
+        yield _choice(case.prospects[None], None, FORCED_USD_PER_H, promises, seated=False)
 
 
 def _choice(
-    prospect: Prospect | None, workload: str | None, handicap: float, *, seated: bool
+    prospect: Prospect | None,
+    workload: str | None,
+    handicap: float,
+    promises: Promises | None,
+    *,
+    seated: bool,
 ) -> Choice:
     if prospect is None:
         return Choice(workload, -handicap, 0.0)
     busy_w, idle_w = prospect.busy_w or 0.0, prospect.idle_w or 0.0
+    busy, idle = prospect.busy_usd_per_h or 0.0, prospect.idle_usd_per_h or 0.0
+    gain = gain_usd_per_h(prospect)
+    if promises is not None:
+        busy = idle = promises.get(workload, 0.0) / HORIZON_H
+        gain *= FILLING_RATIO
     if not seated:
-        return Choice(workload, (prospect.busy_usd_per_h or 0.0) - handicap, busy_w)
-    idle = (prospect.idle_usd_per_h or 0.0) - handicap
-    return Choice(workload, idle, idle_w, True, gain_usd_per_h(prospect), busy_w - idle_w)
+        return Choice(workload, busy - handicap, busy_w)
+    return Choice(workload, idle - handicap, idle_w, True, gain, busy_w - idle_w)

@@ -11,6 +11,7 @@ from controller.core.economics import Demand, Prospect
 from controller.core.model import Block, Decision, Option
 from controller.core.policy import PolicySettings
 from controller.core.site_market import Choice
+from controller.core.timing.forecast import HORIZON_H
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +154,8 @@ def _block(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
 def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
     """Of an option that pays more at least when busy."""
     case, site = verdict.stake.case, verdict.site
-    hurdle = verdict.stake.hurdles.get(prospect.workload, 0.0)
-    if _short(verdict, prospect, 1.0) >= 0:
-        return Block.MARGIN, reasons.margin(hurdle)
+    if _too_little(verdict, prospect):
+        return Block.MARGIN, _margin(verdict, prospect)
     if _short(verdict, prospect, _busy(verdict, prospect)) >= 0:
         return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
     if case.dwell_left_s > 0 and not verdict.moves:
@@ -167,15 +167,41 @@ def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
         return Block.POWER_CAP, reasons.power_cap(site.power_cap_w, site.power_w)
     if prospect.serves:
         return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
-    return Block.MARGIN, reasons.margin(hurdle)
+    return Block.MARGIN, _margin(verdict, prospect)
+
+
+def _too_little(verdict: Verdict, prospect: Prospect) -> bool:
+    """Whether an option would not win even if somebody used it all the time."""
+    if verdict.stake.promises is None or not prospect.serves:
+        return _short(verdict, prospect, 1.0) >= 0
+    # What is promised counts the demand that is expected: today's may still be what is missing.
+    chosen, net = verdict.net_usd_per_h, prospect.net_usd_per_h(_busy(verdict, prospect))
+    demanded = chosen is not None and net is not None and net > chosen
+    return demanded and _short(verdict, prospect, 1.0) >= 0
+
+
+def _margin(verdict: Verdict, prospect: Prospect) -> str:
+    """What a move would have to gain, or what it is expected to."""
+    stake = verdict.stake
+    if stake.promises is None:
+        return reasons.margin(stake.hurdles.get(prospect.workload, 0.0))
+    return reasons.expected_less(_short(verdict, prospect, 1.0) * HORIZON_H, HORIZON_H)
 
 
 def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
-    """How much an option's net must rise to beat the chosen one, hurdles counted, $/h."""
+    """How much an option's net must rise to beat the chosen one, hurdles counted, $/h.
+
+    Where somebody has looked ahead: in every hour looked at.
+    """
     chosen, net = verdict.net_usd_per_h, prospect.net_usd_per_h(busy)
     if chosen is None or net is None:
         return math.inf
-    hurdles = verdict.stake.hurdles
+    stake, hurdles = verdict.stake, verdict.stake.hurdles
+    if stake.promises is not None:
+        if prospect.workload not in hurdles:
+            return math.inf
+        promised = stake.promised_usd_per_h
+        return promised(verdict.workload) - promised(prospect.workload)
     present = hurdles.get(verdict.workload, 0.0)
     return (chosen - present) - (net - hurdles.get(prospect.workload, 0.0))
 
@@ -236,9 +262,15 @@ def _moved(verdict: Verdict, what: str) -> str:
     now, site, net = verdict.stake.case.now, verdict.site, verdict.net_usd_per_h
     before = _act(now, verdict.stake.case.standing.runs)
     stay = None if now is None else now.net_usd_per_h(_busy(verdict, now))
+    if (usd := _promised_usd(verdict)) > 0.0:
+        return reasons.foreseen(what, before, net, usd, HORIZON_H)
     if site.capped and (net is None or stay is None or net <= stay):
         return reasons.shed(what, before, site.power_cap_w, site.power_w)
     return reasons.moved(what, before, net, stay)
+
+
+def _promised_usd(verdict: Verdict) -> float:
+    return verdict.stake.promised_usd_per_h(verdict.workload) * HORIZON_H
 
 
 def _act(prospect: Prospect | None, workload: str | None) -> str:

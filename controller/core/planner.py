@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from controller.core import capacity, economics, reasons, standing
+from controller.core import capacity, economics, foresight, reasons, standing
 from controller.core.allocation import SiteAllocation, SiteProblem, allocate
-from controller.core.case import Case, Menus, Stake, gain_usd_per_h, stake
+from controller.core.case import Case, Menus, Promises, Stake, gain_usd_per_h, stake
 from controller.core.economics import Market, Prospect
 from controller.core.explanation import SitePicture, Verdict, decision, verdict
 from controller.core.farm import FarmSettings
 from controller.core.model import Block, GroupView, Hold, Plan, Quote
-from controller.core.policy import PolicySettings
+from controller.core.policy import PolicySettings, Timing
 from controller.core.site_market import Limits
+from controller.core.timing.advantage import SiteForesight
 from wire.model import WorkloadOffer
 
 Kin = tuple[str, str, int, tuple[WorkloadOffer, ...], int]
@@ -46,6 +47,8 @@ class Situation:
     """Instant that prices, dwell and payback count by."""
     wall: float | None = None
     """Instant that holds count by; none: `now`. They differ only in a replay."""
+    foresight: Mapping[str, SiteForesight] = field(default_factory=dict)
+    """What the coming day holds, by site; where there is none, groups go by payback."""
 
 
 def plan(situation: Situation) -> Plan:
@@ -56,8 +59,7 @@ def plan(situation: Situation) -> Plan:
         by_site[case.view.site].append(case)
     menus: Menus = {}
     stakes = {
-        site: _stakes(cases, market.demand(site).groups, situation.policy, menus)
-        for site, cases in sorted(by_site.items())
+        site: _stakes(situation, market, cases, menus) for site, cases in sorted(by_site.items())
     }
     allocations = _allocate(situation, market, stakes)
     verdicts = [
@@ -101,18 +103,27 @@ def _cases(situation: Situation, market: Market) -> Iterator[Case]:
 
 
 def _stakes(
-    cases: Sequence[Case], demand: float, policy: PolicySettings, menus: Menus
+    situation: Situation, market: Market, cases: Sequence[Case], menus: Menus
 ) -> list[Stake]:
-    """What each may do, given how busy the servers among them are now."""
+    """What each group of a site may do, given how busy the servers among them are now."""
+    site, policy = cases[0].view.site, situation.policy
+    ahead = situation.foresight.get(site) if policy.timing is Timing.LOOK_AHEAD else None
+    promises: Sequence[Promises | None] = [None] * len(cases)
+    if ahead is not None:
+        promises = foresight.promises(ahead, cases, market.tariff_usd_per_kwh(site), policy)
     seated = [i for i, case in enumerate(cases) if case.seated]
     shares = dict(
         zip(
             seated,
-            economics.busy_shares([gain_usd_per_h(cases[i].now) for i in seated], demand),
+            economics.busy_shares(
+                [gain_usd_per_h(cases[i].now) for i in seated], market.demand(site).groups
+            ),
             strict=True,
         )
     )
-    return [stake(case, shares.get(i, 0.0), policy, menus) for i, case in enumerate(cases)]
+    return [
+        stake(case, shares.get(i, 0.0), policy, menus, promises[i]) for i, case in enumerate(cases)
+    ]
 
 
 def _allocate(

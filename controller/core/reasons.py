@@ -57,6 +57,19 @@ def margin(hurdle_usd_per_h: float) -> str:
     return f"a move there must gain more than {amount(hurdle_usd_per_h)}"
 
 
+def dollars(usd: float) -> str:
+    """An amount of money without a sign, e.g. `$0.42`."""
+    return f"${usd:.{4 if 0 < abs(usd) < FINE_USD_PER_H else 2}f}"
+
+
+def expected_less(usd: float, hours: int) -> str:
+    """Blocked because the coming hours are expected to bring less there."""
+    return (
+        f"over the next {hours} h going there is expected to bring {dollars(usd)} less than "
+        "staying, switch cost and margin included"
+    )
+
+
 def dwell(left_s: float) -> str:
     """Blocked by the minimum time."""
     return f"the group stays where it was put for another {span(left_s)}"
@@ -145,6 +158,15 @@ def moved(what: str, before: str, usd_per_h: float | None, stay_usd_per_h: float
         return f"{what} instead of to {before}, which has no price"
     more = amount(usd_per_h - stay_usd_per_h)
     return f"{what}: {net(usd_per_h)}, {more} more than to {before}"
+
+
+def foreseen(what: str, before: str, usd_per_h: float | None, more_usd: float, hours: int) -> str:
+    """A group that goes where more is expected."""
+    now = "no price now" if usd_per_h is None else f"{net(usd_per_h)} now"
+    return (
+        f"{what}: {now}; expects {dollars(more_usd)} more over the next {hours} h than to "
+        f"{before}, switch cost and margin included"
+    )
 
 
 def shed(what: str, before: str, cap_w: float, power_w: float) -> str:
