@@ -31,11 +31,12 @@ class SiteForesight:
     groups: int
     """Groups of the site; positions count from 0 to one less."""
     _known: dict[tuple[Pool, int], list[list[float]]] = field(default_factory=dict)
+    _asked: dict[tuple[Pool, int], None] = field(default_factory=dict)
 
     @property
-    def asked(self) -> list[tuple[Pool, int]]:
-        """What has been solved: pools and present options."""
-        return list(self._known)
+    def asked(self) -> tuple[tuple[Pool, int], ...]:
+        """Pools and present options that somebody wanted to know."""
+        return tuple(self._asked)
 
     def block(self, position: int) -> int:
         """Which block of positions one lies in."""
@@ -44,10 +45,14 @@ class SiteForesight:
 
     def gains_usd(self, pool: Pool, origin: int, block: int) -> Sequence[float]:
         """What each option promises over staying at the present one, switch and bands included."""
-        key = pool, origin
-        if key not in self._known:
-            self._known[key] = self._solved(pool, origin).tolist()
-        return self._known[key][block]
+        self._asked[pool, origin] = None
+        self.solve(pool, origin)
+        return self._known[pool, origin][block]
+
+    def solve(self, pool: Pool, origin: int) -> None:
+        """Look ahead for a pool before anybody asks."""
+        if (pool, origin) not in self._known:
+            self._known[pool, origin] = self._solved(pool, origin).tolist()
 
     def _solved(self, pool: Pool, origin: int) -> FloatArray:
         """By block and target."""

@@ -45,9 +45,16 @@ class Foretold:
 class SiteForecast:
     """Learns what a site's hours are like, tick by tick."""
 
-    def __init__(self, groups: int, tick_s: float, *, announcements: bool = False) -> None:
+    def __init__(
+        self,
+        groups: int,
+        tick_s: float,
+        *,
+        brake: SwitchBrake | None = None,
+        announcements: bool = False,
+    ) -> None:
         """Choose whether day-ahead prices count, where there are any."""
-        self.brake = SwitchBrake(groups)
+        self.brake = brake or SwitchBrake(groups)
         self._tick_s = tick_s
         self._demand = DemandForecast(groups, Learning())
         self._power = PowerForecast(announcements=announcements)
