@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from controller.core import appraisal
 from controller.core.economics import Prospect
 from controller.core.model import GroupView
-from controller.core.policy import PolicySettings, Route, hurdle_usd_per_h
+from controller.core.policy import SECONDS_PER_H, PolicySettings, Route, hurdle_usd_per_h
 from controller.core.site_market import Candidate, Choice
 from controller.core.standing import Standing
-from controller.core.timing.forecast import HORIZON_H
-
-Promises = Mapping[str | None, float]
-"""Dollars that each workload promises over the coming `HORIZON_H` beyond staying."""
 
 FILLING_RATIO = 1e-9
 """What being busy still counts beside a promise, which holds it: it tells who is filled first."""
@@ -49,6 +45,25 @@ class Case:
         return self.now is not None and self.now.serves and not self.view.committed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What the coming day is expected to bring a group that goes elsewhere now, by workload.
+
+    Switch cost and margin are counted; the present workload promises nothing.
+    """
+
+    now_usd: Mapping[str | None, float]
+    """Beyond staying for a tick and doing then what is best: above 0, waiting loses money."""
+    day_usd: Mapping[str | None, float]
+    """Beyond staying all day long; for people."""
+    tick_s: float
+    """Length of that tick, seconds."""
+
+    def usd_per_h(self, workload: str | None) -> float:
+        """What waiting loses, as a rate."""
+        return self.now_usd.get(workload, 0.0) / self.tick_s * SECONDS_PER_H
+
+
 @dataclass(frozen=True, slots=True)
 class Stake:
     """A case with what each option would have to gain over the present one."""
@@ -59,10 +74,6 @@ class Stake:
     candidate: Candidate
     promises: Promises | None = None
     """What decides instead of net and hurdle, where somebody has looked ahead."""
-
-    def promised_usd_per_h(self, workload: str | None) -> float:
-        """What an option promises beyond staying, for every hour looked ahead."""
-        return 0.0 if self.promises is None else self.promises.get(workload, 0.0) / HORIZON_H
 
 
 Menus = dict[tuple[object, ...], tuple[Choice, ...]]
@@ -84,7 +95,7 @@ def stake(
     elif promises is not None:
         hurdles |= dict.fromkeys(reachable(case), 0.0)
     dwells = case.dwell_left_s > 0.0
-    told = None if promises is None else tuple(promises.items())
+    told = None if promises is None else tuple(promises.now_usd.items())
     alike = (case.kin, standing.free, dwells, case.seated, tuple(hurdles.items()), told)
     if alike not in menus:
         menus[alike] = tuple(_choices(case, hurdles, promises))
@@ -172,7 +183,7 @@ def _choice(
     busy, idle = prospect.busy_usd_per_h or 0.0, prospect.idle_usd_per_h or 0.0
     gain = gain_usd_per_h(prospect)
     if promises is not None:
-        busy = idle = promises.get(workload, 0.0) / HORIZON_H
+        busy = idle = promises.usd_per_h(workload)
         gain *= FILLING_RATIO
     if not seated:
         return Choice(workload, busy - handicap, busy_w)

@@ -185,7 +185,8 @@ def _margin(verdict: Verdict, prospect: Prospect) -> str:
     stake = verdict.stake
     if stake.promises is None:
         return reasons.margin(stake.hurdles.get(prospect.workload, 0.0))
-    return reasons.expected_less(_short(verdict, prospect, 1.0) * HORIZON_H, HORIZON_H)
+    usd = max(0.0, -stake.promises.now_usd.get(prospect.workload, 0.0))
+    return reasons.expected_less(usd, HORIZON_H)
 
 
 def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
@@ -200,8 +201,9 @@ def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
     if stake.promises is not None:
         if prospect.workload not in hurdles:
             return math.inf
-        promised = stake.promised_usd_per_h
-        return promised(verdict.workload) - promised(prospect.workload)
+        promised = stake.promises.now_usd
+        behind_usd = promised.get(verdict.workload, 0.0) - promised.get(prospect.workload, 0.0)
+        return behind_usd / HORIZON_H
     present = hurdles.get(verdict.workload, 0.0)
     return (chosen - present) - (net - hurdles.get(prospect.workload, 0.0))
 
@@ -262,15 +264,13 @@ def _moved(verdict: Verdict, what: str) -> str:
     now, site, net = verdict.stake.case.now, verdict.site, verdict.net_usd_per_h
     before = _act(now, verdict.stake.case.standing.runs)
     stay = None if now is None else now.net_usd_per_h(_busy(verdict, now))
-    if (usd := _promised_usd(verdict)) > 0.0:
-        return reasons.foreseen(what, before, net, usd, HORIZON_H)
+    promises = verdict.stake.promises
+    if promises is not None and promises.now_usd.get(verdict.workload, 0.0) > 0.0:
+        more_usd = promises.day_usd[verdict.workload]
+        return reasons.foreseen(what, before, net, more_usd, HORIZON_H)
     if site.capped and (net is None or stay is None or net <= stay):
         return reasons.shed(what, before, site.power_cap_w, site.power_w)
     return reasons.moved(what, before, net, stay)
-
-
-def _promised_usd(verdict: Verdict) -> float:
-    return verdict.stake.promised_usd_per_h(verdict.workload) * HORIZON_H
 
 
 def _act(prospect: Prospect | None, workload: str | None) -> str:

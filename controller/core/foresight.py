@@ -1,4 +1,4 @@
-"""What looking ahead promises each group of a site: dollars over the coming day, by workload.
+"""What looking ahead promises each group of a site, by workload.
 
 Requests are filled in an order: who earns most by being busy first, of equals who serves now.
 Groups are taken in that order; those before a group that serve, or had better, leave it the rest
@@ -42,8 +42,12 @@ def promises(
         place = case.kin, runs, foresight.block(serving)
         if place not in known:
             origin = kind.workloads.index(runs)
-            gains_usd = foresight.gains_usd(kind.pool, origin, place[2])
-            known[place] = dict(zip(kind.workloads, gains_usd, strict=True))
+            gains = foresight.gains(kind.pool, origin, place[2])
+            known[place] = Promises(
+                now_usd=dict(zip(kind.workloads, gains.wait_usd, strict=True)),
+                day_usd=dict(zip(kind.workloads, gains.stay_usd, strict=True)),
+                tick_s=foresight.told.tick_s,
+            )
         found[i] = known[place]
         serving += _had_better_serve(case, known[place])
     return found
@@ -82,5 +86,5 @@ def _had_better_serve(case: Case, promised: Promises) -> bool:
     elsewhere = reachable(case)
     if case.dwell_left_s > 0.0 or not elsewhere:
         return case.seated
-    best = max(elsewhere, key=promised.__getitem__)
-    return case.prospects[best].serves if promised[best] > 0.0 else case.seated
+    best = max(elsewhere, key=promised.now_usd.__getitem__)
+    return case.prospects[best].serves if promised.now_usd[best] > 0.0 else case.seated

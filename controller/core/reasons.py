@@ -65,8 +65,8 @@ def dollars(usd: float) -> str:
 def expected_less(usd: float, hours: int) -> str:
     """Blocked because the coming hours are expected to bring less there."""
     return (
-        f"over the next {hours} h going there is expected to bring {dollars(usd)} less than "
-        "staying, switch cost and margin included"
+        f"over the next {hours} h going there now is expected to bring {dollars(usd)} less than "
+        "staying for now, switch cost and margin included"
     )
 
 
@@ -165,7 +165,7 @@ def foreseen(what: str, before: str, usd_per_h: float | None, more_usd: float, h
     now = "no price now" if usd_per_h is None else f"{net(usd_per_h)} now"
     return (
         f"{what}: {now}; expects {dollars(more_usd)} more over the next {hours} h than to "
-        f"{before}, switch cost and margin included"
+        f"{before} all the while, switch cost and margin included"
     )
 
 

@@ -1,11 +1,11 @@
-"""What a group gains by going elsewhere, over the coming day, dollars; solved once for alike ones.
+"""What a group gains by going elsewhere, over the coming day; solved once for those alike.
 
 A value: the same pool always has the same answer, and an answer is kept for the next who asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,13 +24,23 @@ BLOCKS_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Gains:
+    """What going to each option now is expected to bring, switch and bands included."""
+
+    wait_usd: tuple[float, ...]
+    """By target: beyond staying for a tick and doing what is best then; this decides."""
+    stay_usd: tuple[float, ...]
+    """By target: beyond staying all day long; for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class SiteForesight:
     """A site's coming day, as it is seen at one tick."""
 
     told: Foretold
     groups: int
     """Groups of the site; positions count from 0 to one less."""
-    _known: dict[tuple[Pool, int], list[list[float]]] = field(default_factory=dict)
+    _known: dict[tuple[Pool, int], tuple[Gains, ...]] = field(default_factory=dict)
     _asked: dict[tuple[Pool, int], None] = field(default_factory=dict)
 
     @property
@@ -43,8 +53,8 @@ class SiteForesight:
         blocks = min(self.groups, BLOCKS_MAX)
         return min(position, self.groups - 1) * blocks // self.groups
 
-    def gains_usd(self, pool: Pool, origin: int, block: int) -> Sequence[float]:
-        """What each option promises over staying at the present one, switch and bands included."""
+    def gains(self, pool: Pool, origin: int, block: int) -> Gains:
+        """What the groups of a block gain by leaving their present option."""
         self._asked[pool, origin] = None
         self.solve(pool, origin)
         return self._known[pool, origin][block]
@@ -52,14 +62,24 @@ class SiteForesight:
     def solve(self, pool: Pool, origin: int) -> None:
         """Look ahead for a pool before anybody asks."""
         if (pool, origin) not in self._known:
-            self._known[pool, origin] = self._solved(pool, origin).tolist()
+            self._known[pool, origin] = tuple(self._solved(pool, origin))
 
-    def _solved(self, pool: Pool, origin: int) -> FloatArray:
-        """By block and target."""
+    def _solved(self, pool: Pool, origin: int) -> Iterator[Gains]:
+        """By block."""
         solved = np.linspace(0, self.groups - 1, min(self.groups, SOLVED_MAX)).round()
         road = Road(np.array(pool.ticks), round(t.SECONDS_PER_H / self.told.tick_s))
         ahead = outlook(pool, self.told, solved, origin)
-        gains = induction.solve(road, ahead, self.told.left_ticks).gains_usd[:, origin]
+        solution = induction.solve(road, ahead, self.told.left_ticks)
+        kept = induction.kept_usd(road, ahead, self.told.left_ticks)[:, origin]
+        wait = self._laid(solved, solution.gains_usd[:, origin])
+        stay = self._laid(solved, solution.ways_usd[:, origin] - kept[:, None])
+        for each in zip(wait, stay, strict=True):
+            yield Gains(*map(tuple, each))
+
+    def _laid(self, solved: FloatArray, usd: FloatArray) -> list[list[float]]:
+        """By block and target what is known by solved position and target."""
         blocks = min(self.groups, BLOCKS_MAX)
         middles = (np.arange(blocks) + 0.5) * self.groups / blocks - 0.5
-        return np.column_stack([np.interp(middles, solved, column) for column in gains.T])
+        laid = [np.interp(middles, solved, column) for column in usd.T]
+        rows: list[list[float]] = np.column_stack(laid).tolist()
+        return rows

@@ -103,8 +103,15 @@ class Solution:
     """
     worth_usd: FloatArray
     """Expected profit from now to the horizon, by position and present option."""
-    gains_usd: FloatArray
-    """What an order to go promises now over staying; by position, present option and target."""
+    ways_usd: FloatArray
+    """The same, of giving each order now; by position, present option and target."""
+
+    @property
+    def gains_usd(self) -> FloatArray:
+        """What each order brings beyond staying for now; by position, present option and target."""
+        stays = np.arange(self.ways_usd.shape[1])
+        gains: FloatArray = self.ways_usd - self.ways_usd[:, stays, stays][:, :, None]
+        return gains
 
 
 def solve(road: Road, outlook: Outlook, left_ticks: int) -> Solution:
@@ -116,9 +123,21 @@ def solve(road: Road, outlook: Outlook, left_ticks: int) -> Solution:
     for row in table[-2::-1]:
         value = earned + value[road.following]
         ways, row[:] = _moved(road, outlook, value)
-    stays = np.arange(road.free)
-    gains = ways - ways[stays, stays][:, None]
-    return Solution(table, value[: road.free].T, gains.transpose(2, 0, 1))
+    return Solution(table, value[: road.free].T, ways.transpose(2, 0, 1))
+
+
+def kept_usd(road: Road, outlook: Outlook, left_ticks: int) -> FloatArray:
+    """Expected profit of doing the same until the horizon; by position and option."""
+    work = np.zeros_like(outlook.rent_usd[0])
+    work[list(outlook.serving)] = 1.0
+    chances, busy = outlook.coming, outlook.busy_now
+    usd = left_ticks * (outlook.idle_usd[0] + np.outer(busy, work * outlook.rent_usd[0]))
+    for hour in range(1, len(outlook.idle_usd)):
+        rent_usd = np.outer(outlook.busy @ chances, work * outlook.rent_usd[hour])
+        usd += road.ticks_per_h * (outlook.idle_usd[hour] + rent_usd)
+        chances = chances @ outlook.rows[hour - 1] if hour <= len(outlook.rows) else chances
+    kept: FloatArray = usd
+    return kept
 
 
 def _next_hour(road: Road, outlook: Outlook, value: FloatArray) -> FloatArray:
