@@ -5,11 +5,11 @@ The one place that holds the controller's picture of the fleet; it decides nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller import audit
-from controller.core.experience import Experience
+from controller.core.experience import Experience, Route
 from controller.core.model import GroupKey, GroupView, RigRecord
 from controller.portraits import Portraits
 from controller.ports import Store, StoredAssignment, StoredOutcome
@@ -239,7 +239,14 @@ class Fleet:
             measured=insight.measured,
             figures=insight.figures,
             switch_s=None if switch_s is None else switch_s * self._speed,
+            route_s=self._paced(experience.route_s),
         )
+
+    def _paced(self, route_s: Mapping[Route, float]) -> Mapping[Route, float]:
+        """In seconds of price; they differ only in a replay."""
+        if self._speed == 1.0:
+            return route_s
+        return {route: seconds * self._speed for route, seconds in route_s.items()}
 
     def _avoided(self, experience: Experience) -> tuple[Rejection, ...]:
         """A new generation clears the rig's own rejections; the controller remembers longer."""

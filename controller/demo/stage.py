@@ -35,8 +35,8 @@ POLICY = PolicySettings(
     off_band_usd_per_h=0.004,
     dwell_s=1800.0,
     payback_s=4 * 3600.0,
-    mining_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=1800.0),
-    inference_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=1800.0),
+    mining_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=1200.0),
+    inference_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=2400.0),
     switches_max=12,
     site_switches_max=8,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import permutations
 from random import Random
 
 from hypothesis import given, settings
@@ -103,7 +104,7 @@ def test_shifting_every_option_by_a_constant_keeps_the_choice(
             for name, net in zip(names, (cent + by for cent in cents), strict=True)
         }
         runs = names[incumbent % len(names)]
-        group = view(assigned=runs, switch_s=float(switch_s))
+        group = view(assigned=runs, route_s=dict.fromkeys(permutations(names, 2), float(switch_s)))
         case = Case(group, standing.Standing(runs, runs), prospects, 0, {}, 0.0)
         policy = replace(PATIENT, margin_usd_per_h=0.11, off_band_usd_per_h=0.07)
         (promised,) = foresight.promises(seen, [case], 0.1, policy)
