@@ -15,7 +15,7 @@ from controller.ports import StoredAssignment, StoreError
 from tests.controller.control import Control, FullStore, hello, outcome, record, status, up
 from tests.sim.clock import run
 from wire import messages
-from wire.model import Assignment, GroupStatus, Phase, Rejection, Result
+from wire.model import Assignment, GroupStatus, Outcome, Phase, Rejection, Result
 
 KEY = GroupKey("rig-1", "g0")
 
@@ -315,7 +315,26 @@ def test_typical_switch_seconds_leave_out_what_still_earned() -> None:
     assert taught.switch_s == 10.0
     taught = taught.learned(outcome(2, took_s=20.0), 0.0)
     assert taught.switch_s == pytest.approx(13.0)
-    assert taught.learned(outcome(3, workload=None, took_s=99.0), 0.0) == taught
+    assert taught.learned(outcome(3, workload=None, took_s=99.0), 0.0).switch_s == taught.switch_s
+
+
+def test_each_route_has_its_own_seconds() -> None:
+    def ended(generation: int, origin: str | None, target: str | None, took_s: float) -> Outcome:
+        return replace(outcome(generation, workload=target, took_s=took_s), origin=origin)
+
+    taught = Experience()
+    for done in (
+        ended(1, None, "etc", 10.0),
+        ended(2, "etc", "llama", 300.0),
+        ended(3, "llama", None, 60.0),
+        ended(4, None, "etc", 20.0),
+    ):
+        taught = taught.learned(done, 0.0)
+    assert dict(taught.route_s) == {
+        (None, "etc"): pytest.approx(13.0),
+        ("etc", "llama"): 300.0,
+        ("llama", None): 60.0,
+    }
 
 
 def test_in_a_replay_a_switch_costs_as_much_price_time_as_passes_beside_it() -> None:
