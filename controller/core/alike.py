@@ -6,15 +6,11 @@ nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from controller.core import appraisal
 from controller.core.case import Case
 from controller.core.economics import WATTS_PER_KW, Prospect
-from controller.core.experience import Route
 from controller.core.policy import SECONDS_PER_H, PolicySettings, band_usd_per_h, switch_cost
 from controller.core.timing.pool import Earner, Pool
 
@@ -22,8 +18,6 @@ DARK_RATIO = 0.5
 """What a group in a switch draws, as a share of what its hungriest option does."""
 DARK_TICKS_MAX = 11
 """Whole ticks without income that a switch may take here; what is longer is paid in dollars."""
-SAMPLE_MAX = 100
-"""Groups of a kind that are asked how long their switches took."""
 ROUNDING_DIGITS = 9
 """Decimals of dollars: the same price reckoned in two ways is one price."""
 
@@ -48,16 +42,15 @@ class _Way:
     band_usd_per_h: float
 
 
-def alike(cases: Sequence[Case], tariff_usd_per_kwh: float, policy: PolicySettings) -> Alike | None:
-    """What groups of one kin may do; none when even standing still has no price."""
-    prospects = [p for p in cases[0].prospects.values() if p.busy_usd_per_h is not None]
-    if prospects[:1] != [cases[0].prospects[None]]:
+def alike(case: Case, tariff_usd_per_kwh: float, policy: PolicySettings) -> Alike | None:
+    """What groups of a case's kin may do; none when even standing still has no price."""
+    prospects = [p for p in case.prospects.values() if p.busy_usd_per_h is not None]
+    if prospects[:1] != [case.prospects[None]]:
         return None
     options = tuple(_earner(prospect, tariff_usd_per_kwh) for prospect in prospects)
     dark_w = DARK_RATIO * max(option.busy_w for option in options)
     dark = Earner(options[0].idle_usd_per_h, options[0].idle_usd_per_h, dark_w, dark_w, False)
-    seen_s = _seen_s(cases)
-    ways = [[_way(cases[0], seen_s, a, b, policy) for b in prospects] for a in prospects]
+    ways = [[_way(case, a, b, policy) for b in prospects] for a in prospects]
     tick_s = policy.timing_tick_s
     return Alike(
         Pool(
@@ -84,28 +77,13 @@ def _earner(prospect: Prospect, tariff_usd_per_kwh: float) -> Earner:
     return Earner(idle, busy, idle_w, busy_w, prospect.serves)
 
 
-def _seen_s(cases: Sequence[Case]) -> dict[Route, float]:
-    """What switches of these groups typically took, by route."""
-    took: dict[Route, list[float]] = defaultdict(list)
-    for case in cases[:SAMPLE_MAX]:
-        for route, seconds in case.view.route_s.items():
-            took[route].append(seconds)
-    return {route: median(seconds) for route, seconds in took.items()}
-
-
-def _way(
-    case: Case,
-    seen_s: Mapping[Route, float],
-    origin: Prospect,
-    target: Prospect,
-    policy: PolicySettings,
-) -> _Way:
+def _way(case: Case, origin: Prospect, target: Prospect, policy: PolicySettings) -> _Way:
     if origin is target:
         return _Way(0.0, 0.0, 0.0)
     cost = switch_cost(policy, origin.kind, target.kind)
-    route, figures = (origin.workload, target.workload), case.view.figures
-    measured_s = appraisal.switch_s(figures, *route) if figures else None
-    seconds = seen_s.get(route, cost.duration_s) if measured_s is None else measured_s
+    route, view = (origin.workload, target.workload), case.view
+    measured_s = appraisal.switch_s(view.figures, *route) if view.figures else None
+    seconds = view.route_s.get(route, cost.duration_s) if measured_s is None else measured_s
     return _Way(seconds, cost.cost_usd, band_usd_per_h(policy, origin.kind, target.kind))
 
 

@@ -7,8 +7,8 @@ of the demand. This promises only: what a group may do, and what limits allow, i
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from controller.core.alike import Alike, alike
 from controller.core.case import Case, Promises, gain_usd_per_h, reachable
@@ -19,52 +19,64 @@ from controller.core.timing.advantage import SiteForesight
 POOLS_MAX = 16
 """Kinds of groups at one site that are looked ahead for; groups of rarer kinds go by payback."""
 
+Part = tuple[int, Promises | None]
+"""So many groups are promised this; nothing: no price may move them, or nothing is foreseen."""
+
 
 def promises(
     foresight: SiteForesight,
-    cases: Sequence[Case],
+    cases: Sequence[tuple[Case, int]],
     tariff_usd_per_kwh: float | None,
     policy: PolicySettings,
-) -> list[Promises | None]:
-    """For each group of a site; none where no price may move it, or nothing is foreseen for it."""
+) -> list[list[Part]]:
+    """For each case of a site, how its groups fare, the first ones first.
+
+    Args:
+        foresight: The coming day at the site.
+        cases: With the number of groups that each stands for, in a fixed order.
+        tariff_usd_per_kwh: What the cases' prospects reckon with; none: they have no price.
+        policy: What switches cost and must gain.
+    """
     if tariff_usd_per_kwh is None:
-        return [None] * len(cases)
+        return [[(count, None)] for _, count in cases]
     kinds = _kinds(cases, tariff_usd_per_kwh, policy)
-    found: list[Promises | None] = [None] * len(cases)
     known: dict[tuple[int, str | None, int], Promises] = {}
+    parts: list[list[Part]] = [[] for _ in cases]
     serving = 0
-    for i in _filling(cases):
-        case = cases[i]
+    for i in _filling([case for case, _ in cases]):
+        case, left = cases[i]
         kind, runs = kinds.get(case.kin), case.standing.runs
         if kind is None or not case.standing.free or runs not in kind.workloads:
-            serving += case.seated
+            parts[i].append((left, None))
+            serving += left * case.seated
             continue
-        place = case.kin, runs, foresight.block(serving)
-        if place not in known:
-            origin = kind.workloads.index(runs)
-            gains = foresight.gains(kind.pool, origin, place[2])
-            known[place] = Promises(
-                now_usd=dict(zip(kind.workloads, gains.wait_usd, strict=True)),
-                day_usd=dict(zip(kind.workloads, gains.stay_usd, strict=True)),
-                tick_s=foresight.told.tick_s,
-            )
-        found[i] = known[place]
-        serving += _had_better_serve(case, known[place])
-    return found
+        while left:
+            block = foresight.block(serving)
+            place = case.kin, runs, block
+            if place not in known:
+                known[place] = _promised(foresight, kind, runs, block)
+            serves = _had_better_serve(case, known[place])
+            here = min(left, foresight.end(block) - serving) if serves else left
+            parts[i].append((here, known[place]))
+            serving += here * serves
+            left -= here
+    return parts
 
 
 def _kinds(
-    cases: Sequence[Case], tariff_usd_per_kwh: float, policy: PolicySettings
+    cases: Sequence[tuple[Case, int]], tariff_usd_per_kwh: float, policy: PolicySettings
 ) -> Mapping[int, Alike | None]:
     """By kin, the most numerous ones."""
-    kins: dict[int, list[Case]] = defaultdict(list)
-    for case in cases:
-        kins[case.kin].append(case)
-    numerous = sorted(kins, key=lambda kin: (-len(kins[kin]), kin))[:POOLS_MAX]
-    return {kin: alike(kins[kin], tariff_usd_per_kwh, policy) for kin in numerous}
+    counts: Counter[int] = Counter()
+    first: dict[int, Case] = {}
+    for case, count in cases:
+        counts[case.kin] += count
+        first.setdefault(case.kin, case)
+    numerous = sorted(counts, key=lambda kin: (-counts[kin], kin))[:POOLS_MAX]
+    return {kin: alike(first[kin], tariff_usd_per_kwh, policy) for kin in numerous}
 
 
-def _filling(cases: Sequence[Case]) -> list[int]:
+def _filling(cases: Sequence[Case]) -> Iterator[int]:
     """The order in which requests would be filled if everybody served who can."""
     most = {
         kin: max(map(gain_usd_per_h, filter(_waits_for_work, prospects)), default=0.0)
@@ -74,11 +86,20 @@ def _filling(cases: Sequence[Case]) -> list[int]:
         (-(gain_usd_per_h(case.now) if case.seated else most[case.kin]), not case.seated, i)
         for i, case in enumerate(cases)
     )
-    return [i for _, _, i in sorted(ranks)]
+    return (i for _, _, i in sorted(ranks))
 
 
 def _waits_for_work(prospect: Prospect) -> bool:
     return prospect.serves and prospect.busy_usd_per_h is not None
+
+
+def _promised(foresight: SiteForesight, kind: Alike, runs: str | None, block: int) -> Promises:
+    gains = foresight.gains(kind.pool, kind.workloads.index(runs), block)
+    return Promises(
+        now_usd=dict(zip(kind.workloads, gains.wait_usd, strict=True)),
+        day_usd=dict(zip(kind.workloads, gains.stay_usd, strict=True)),
+        tick_s=foresight.told.tick_s,
+    )
 
 
 def _had_better_serve(case: Case, promised: Promises) -> bool:

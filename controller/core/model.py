@@ -100,7 +100,7 @@ class GroupView:
     switch_s: float | None = None
     """Seconds that switches of this group have taken, typically; none until measured."""
     route_s: Mapping[tuple[str | None, str | None], float] = field(default_factory=dict)
-    """The same by origin and target."""
+    """Seconds that switches on groups of its class take, typically, by origin and target."""
     committed: bool = False
     """A contract stands behind the assignment: no price ends it."""
     avoided: tuple[Rejection, ...] = ()

@@ -108,9 +108,11 @@ def _stakes(
     """What each group of a site may do, given how busy the servers among them are now."""
     site, policy = cases[0].view.site, situation.policy
     ahead = situation.foresight.get(site) if policy.timing is Timing.LOOK_AHEAD else None
-    promises: Sequence[Promises | None] = [None] * len(cases)
+    promises: list[Promises | None] = [None] * len(cases)
     if ahead is not None:
-        promises = foresight.promises(ahead, cases, market.tariff_usd_per_kwh(site), policy)
+        alone = [(case, 1) for case in cases]
+        parts = foresight.promises(ahead, alone, market.tariff_usd_per_kwh(site), policy)
+        promises = [promised for ((_, promised),) in parts]
     seated = [i for i, case in enumerate(cases) if case.seated]
     shares = dict(
         zip(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
-from controller.core.experience import Experience
+from controller.core.experience import Experience, Route, travelled
 from controller.core.model import GroupKey
 from controller.fleet import GAP_MAX, Fleet
 from controller.ports import StoredAssignment, StoreError
 from tests.controller.control import Control, FullStore, hello, outcome, record, status, up
 from tests.sim.clock import run
 from wire import messages
-from wire.model import Assignment, GroupStatus, Outcome, Phase, Rejection, Result
+from wire.model import Assignment, GroupStatus, Phase, Rejection, Result
 
 KEY = GroupKey("rig-1", "g0")
 
@@ -318,23 +318,36 @@ def test_typical_switch_seconds_leave_out_what_still_earned() -> None:
     assert taught.learned(outcome(3, workload=None, took_s=99.0), 0.0).switch_s == taught.switch_s
 
 
-def test_each_route_has_its_own_seconds() -> None:
-    def ended(generation: int, origin: str | None, target: str | None, took_s: float) -> Outcome:
-        return replace(outcome(generation, workload=target, took_s=took_s), origin=origin)
-
-    taught = Experience()
-    for done in (
-        ended(1, None, "etc", 10.0),
-        ended(2, "etc", "llama", 300.0),
-        ended(3, "llama", None, 60.0),
-        ended(4, None, "etc", 20.0),
+def test_each_route_has_its_own_seconds_and_no_single_switch_upsets_them() -> None:
+    known: Mapping[Route, float] = {}
+    for generation, (origin, target, took_s) in enumerate(
+        [
+            (None, "etc", 10.0),
+            ("etc", "llama", 300.0),
+            ("llama", None, 60.0),
+            (None, "etc", 12.0),
+            ("etc", "llama", 9000.0),
+            ("etc", "etc", 1.0),
+        ]
     ):
-        taught = taught.learned(done, 0.0)
-    assert dict(taught.route_s) == {
-        (None, "etc"): pytest.approx(13.0),
-        ("etc", "llama"): 300.0,
+        ended = outcome(generation, workload=target, took_s=took_s)
+        known = travelled(known, replace(ended, origin=origin))
+    assert known == {
+        (None, "etc"): pytest.approx(10.2),
+        ("etc", "llama"): pytest.approx(330.0),
         ("llama", None): 60.0,
     }
+    failed = replace(outcome(9, Result.ROLLED_BACK, took_s=500.0), origin="xmr")
+    assert travelled(known, failed) == known
+
+
+def test_what_one_group_of_a_class_took_is_known_of_all() -> None:
+    def check(control: Control) -> None:
+        hear(control, 1.0, hello("g0", "g1"))
+        control.fleet.learn("rig-1", [replace(outcome(1, took_s=10.0), origin=None)])
+        assert [view.route_s for view in control.fleet.views()] == [{(None, "etc"): 10.0}] * 2
+
+    fleet(check)
 
 
 def test_in_a_replay_a_switch_costs_as_much_price_time_as_passes_beside_it() -> None:

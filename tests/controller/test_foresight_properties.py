@@ -107,7 +107,7 @@ def test_shifting_every_option_by_a_constant_keeps_the_choice(
         group = view(assigned=runs, route_s=dict.fromkeys(permutations(names, 2), float(switch_s)))
         case = Case(group, standing.Standing(runs, runs), prospects, 0, {}, 0.0)
         policy = replace(PATIENT, margin_usd_per_h=0.11, off_band_usd_per_h=0.07)
-        (promised,) = foresight.promises(seen, [case], 0.1, policy)
+        (((_, promised),),) = foresight.promises(seen, [(case, 1)], 0.1, policy)
         made = stake(case, 1.0, policy, {}, promised)
         site = SiteProblem((made.candidate,), Limits(0.0, float("inf"), 1))
         (pick,) = allocate({"oslo": site}, 1)["oslo"].outcome.picks

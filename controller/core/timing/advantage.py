@@ -5,6 +5,7 @@ A value: the same pool always has the same answer, and an answer is kept for the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -52,6 +53,11 @@ class SiteForesight:
         """Which block of positions one lies in."""
         blocks = min(self.groups, BLOCKS_MAX)
         return min(position, self.groups - 1) * blocks // self.groups
+
+    def end(self, block: int) -> int:
+        """The first position after a block; the last one has none."""
+        blocks = min(self.groups, BLOCKS_MAX)
+        return sys.maxsize if block == blocks - 1 else -(-(block + 1) * self.groups // blocks)
 
     def gains(self, pool: Pool, origin: int, block: int) -> Gains:
         """What the groups of a block gain by leaving their present option."""
