@@ -56,12 +56,23 @@ class Promises:
     """Beyond staying for a tick and doing then what is best: above 0, waiting loses money."""
     day_usd: Mapping[str | None, float]
     """Beyond staying all day long; for people."""
+    settled_usd: Mapping[str | None, float]
+    """The same, if the group then stays there all day long; for people."""
     tick_s: float
     """Length of that tick, seconds."""
+    ahead_h: float
+    """How far was looked, hours."""
 
     def usd_per_h(self, workload: str | None) -> float:
         """What waiting loses, as a rate."""
         return self.now_usd.get(workload, 0.0) / self.tick_s * SECONDS_PER_H
+
+    def short_usd_per_h(self, workload: str | None) -> float:
+        """How much more a workload must net, in every hour, to be worth going there now."""
+        if self.now_usd.get(workload, 0.0) > 0.0:
+            return -self.usd_per_h(workload)
+        lasting_usd = self.settled_usd.get(workload, 0.0)
+        return -lasting_usd / self.ahead_h if lasting_usd < 0.0 else -self.usd_per_h(workload)
 
 
 @dataclass(frozen=True, slots=True)

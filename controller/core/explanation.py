@@ -185,8 +185,12 @@ def _margin(verdict: Verdict, prospect: Prospect) -> str:
     stake = verdict.stake
     if stake.promises is None:
         return reasons.margin(stake.hurdles.get(prospect.workload, 0.0))
-    usd = max(0.0, -stake.promises.now_usd.get(prospect.workload, 0.0))
-    return reasons.expected_less(usd, HORIZON_H)
+    promises = stake.promises
+    return reasons.expected_less(
+        promises.settled_usd.get(prospect.workload, 0.0),
+        promises.now_usd.get(prospect.workload, 0.0),
+        HORIZON_H,
+    )
 
 
 def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
@@ -201,9 +205,8 @@ def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
     if stake.promises is not None:
         if prospect.workload not in hurdles:
             return math.inf
-        promised = stake.promises.now_usd
-        behind_usd = promised.get(verdict.workload, 0.0) - promised.get(prospect.workload, 0.0)
-        return behind_usd / HORIZON_H
+        short = stake.promises.short_usd_per_h
+        return short(prospect.workload) - short(verdict.workload)
     present = hurdles.get(verdict.workload, 0.0)
     return (chosen - present) - (net - hurdles.get(prospect.workload, 0.0))
 

@@ -98,7 +98,9 @@ def _promised(foresight: SiteForesight, kind: Alike, runs: str | None, block: in
     return Promises(
         now_usd=dict(zip(kind.workloads, gains.wait_usd, strict=True)),
         day_usd=dict(zip(kind.workloads, gains.stay_usd, strict=True)),
+        settled_usd=dict(zip(kind.workloads, gains.settle_usd, strict=True)),
         tick_s=foresight.told.tick_s,
+        ahead_h=foresight.told.ahead_h,
     )
 
 

@@ -62,12 +62,14 @@ def dollars(usd: float) -> str:
     return f"${usd:.{4 if 0 < abs(usd) < FINE_USD_PER_H else 2}f}"
 
 
-def expected_less(usd: float, hours: int) -> str:
-    """Blocked because the coming hours are expected to bring less there."""
-    return (
-        f"over the next {hours} h going there now is expected to bring {dollars(usd)} less than "
-        "staying for now, switch cost and margin included"
-    )
+def expected_less(lasting_usd: float, now_usd: float, hours: int) -> str:
+    """Blocked because the coming hours are expected to bring less there, or no more yet."""
+    paid = "switch cost and margin included"
+    if lasting_usd < 0.0:
+        less = dollars(-lasting_usd)
+        return f"over the next {hours} h it is expected to bring {less} less than staying, {paid}"
+    less = dollars(max(0.0, -now_usd))
+    return f"going there now is expected to bring {less} less than going later, {paid}"
 
 
 def dwell(left_s: float) -> str:

@@ -31,7 +31,9 @@ class Gains:
     wait_usd: tuple[float, ...]
     """By target: beyond staying for a tick and doing what is best then; this decides."""
     stay_usd: tuple[float, ...]
-    """By target: beyond staying all day long; for people."""
+    """By target: beyond staying all day long, and doing there what is best; for people."""
+    settle_usd: tuple[float, ...]
+    """By target: beyond staying all day long, and staying there; for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class SiteForesight:
         kept = induction.kept_usd(road, ahead, self.told.left_ticks)[:, origin]
         wait = self._laid(solved, solution.gains_usd[:, origin])
         stay = self._laid(solved, solution.ways_usd[:, origin] - kept[:, None])
-        for each in zip(wait, stay, strict=True):
+        settled = induction.settled_usd(road, ahead, self.told.left_ticks)[:, origin]
+        settle = self._laid(solved, settled - kept[:, None])
+        for each in zip(wait, stay, settle, strict=True):
             yield Gains(*map(tuple, each))
 
     def _laid(self, solved: FloatArray, usd: FloatArray) -> list[list[float]]:

@@ -41,6 +41,11 @@ class Foretold:
     brake_ratio: float
     """Price of a switch, as a share of what a busy group takes in a tick."""
 
+    @property
+    def ahead_h(self) -> float:
+        """How far it looks, hours: what is left of the present one, and those after it."""
+        return HORIZON_H + self.left_ticks * self.tick_s / t.SECONDS_PER_H
+
 
 class SiteForecast:
     """Learns what a site's hours are like, tick by tick."""

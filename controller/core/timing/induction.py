@@ -128,16 +128,31 @@ def solve(road: Road, outlook: Outlook, left_ticks: int) -> Solution:
 
 def kept_usd(road: Road, outlook: Outlook, left_ticks: int) -> FloatArray:
     """Expected profit of doing the same until the horizon; by position and option."""
-    work = np.zeros_like(outlook.rent_usd[0])
-    work[list(outlook.serving)] = 1.0
-    chances, busy = outlook.coming, outlook.busy_now
-    usd = left_ticks * (outlook.idle_usd[0] + np.outer(busy, work * outlook.rent_usd[0]))
+    chances = outlook.coming
+    usd = left_ticks * _steady(outlook, 0, outlook.busy_now)
     for hour in range(1, len(outlook.idle_usd)):
-        rent_usd = np.outer(outlook.busy @ chances, work * outlook.rent_usd[hour])
-        usd += road.ticks_per_h * (outlook.idle_usd[hour] + rent_usd)
+        usd += road.ticks_per_h * _steady(outlook, hour, outlook.busy @ chances)
         chances = chances @ outlook.rows[hour - 1] if hour <= len(outlook.rows) else chances
-    kept: FloatArray = usd
-    return kept
+    return usd
+
+
+def settled_usd(road: Road, outlook: Outlook, left_ticks: int) -> FloatArray:
+    """The same of going elsewhere now and staying there; by position, origin and target.
+
+    What a switch misses is reckoned by the present hour.
+    """
+    missed = _steady(outlook, 0, outlook.busy_now) + outlook.moving_usd[0]
+    there = kept_usd(road, outlook, left_ticks)[:, None]
+    settled: FloatArray = there - outlook.moves_usd - road.ticks * missed[:, None]
+    return settled
+
+
+def _steady(outlook: Outlook, hour: int, busy: FloatArray) -> FloatArray:
+    """Dollars of one tick by position and option, nobody being in a switch."""
+    usd = np.repeat(outlook.idle_usd[hour][None], len(busy), axis=0)
+    for option in outlook.serving:
+        usd[:, option] += busy * outlook.rent_usd[hour, option]
+    return usd
 
 
 def _next_hour(road: Road, outlook: Outlook, value: FloatArray) -> FloatArray:
