@@ -5,11 +5,11 @@ The one place that holds the controller's picture of the fleet; it decides nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller import audit
-from controller.core.experience import Experience
+from controller.core.experience import Experience, Route, travelled
 from controller.core.model import GroupKey, GroupView, RigRecord
 from controller.portraits import Portraits
 from controller.ports import Store, StoredAssignment, StoredOutcome
@@ -67,6 +67,8 @@ class Fleet:
         self._speed = seconds_per_second
         self.portraits = Portraits(store, lambda: self.records, now, seconds_per_second)
         self._experience: dict[GroupKey, Experience] = {}
+        self._route_s: dict[str, Mapping[Route, float]] = {}
+        """By class, in the rigs' own seconds."""
         self._by_rig: dict[str, dict[str, Assignment]] = {}
         """The same assignments by rig and group: ten thousand rigs are asked for theirs in turn."""
         self._ended: dict[GroupKey, int] = {}
@@ -205,6 +207,9 @@ class Fleet:
         self._ended[key] = max(self._ended.get(key, 0), entry.outcome.generation)
         known = self._experience.get(key, Experience())
         self._experience[key] = known.learned(entry.outcome, entry.received_at)
+        if (record := self.records.get(entry.rig)) is not None:
+            known_s = self._route_s.get(record.rig_class, {})
+            self._route_s[record.rig_class] = travelled(known_s, entry.outcome)
 
     def _offers(self, rig: str) -> tuple[GroupOffer, ...]:
         """What a rig offers, or offered before the controller's start."""
@@ -239,7 +244,14 @@ class Fleet:
             measured=insight.measured,
             figures=insight.figures,
             switch_s=None if switch_s is None else switch_s * self._speed,
+            route_s=self._paced(self._route_s.get(record.rig_class, {})),
         )
+
+    def _paced(self, route_s: Mapping[Route, float]) -> Mapping[Route, float]:
+        """In seconds of price; they differ only in a replay."""
+        if self._speed == 1.0:
+            return route_s
+        return {route: seconds * self._speed for route, seconds in route_s.items()}
 
     def _avoided(self, experience: Experience) -> tuple[Rejection, ...]:
         """A new generation clears the rig's own rejections; the controller remembers longer."""

@@ -89,6 +89,23 @@ class Event:
     """Given by the store, growing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenHour:
+    """What an hour at a site was like, for habits to be learnt from."""
+
+    site: str
+    begun_at: float
+    """When it began, epoch seconds of price time."""
+    power_usd_per_kwh: float
+    """Mean price, all in."""
+    demand_groups: float | None
+    """Mean of the groups that inference kept busy; none: the site has no such series."""
+    switches: int
+    """Switches of its groups that began."""
+    brake_ratio: float
+    """Price of a switch at its end, as a share of what a busy group takes in a tick."""
+
+
 class Store(Protocol):
     """Durable memory. Every write is durable when it returns; all raise `StoreError`."""
 
@@ -103,6 +120,15 @@ class Store(Protocol):
 
     def portraits(self) -> list[Portrait]:
         """All that can be read, by rig; a rig paints itself anew with each hello."""
+
+    def put_hours(self, hours: Sequence[SeenHour]) -> None:
+        """Add them, or put them in place of the same hours; all or none.
+
+        Of each site the newest are kept, as many as habits are learnt from.
+        """
+
+    def hours(self) -> list[SeenHour]:
+        """All, by site and instant."""
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

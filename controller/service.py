@@ -15,13 +15,14 @@ from pathlib import Path
 from controller import keys
 from controller.api import app as api
 from controller.api import auth, server
-from controller.core import planner
+from controller.core import economics, planner
 from controller.core.model import GroupView, Hold, Plan, Quote
 from controller.core.roster import Roster
 from controller.desk import LiveDesk
 from controller.dispatch import Dispatch
 from controller.feeds import assembly
 from controller.fleet import Fleet
+from controller.foresight import Foresight, Pace
 from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
 from controller.operations import Operations
 from controller.prices import Prices
@@ -119,6 +120,13 @@ class Controller:
             clock=clock,
             interval_s=settings.feed_interval_s,
         )
+        self.foresight = Foresight(
+            store,
+            settings.farm.sites,
+            Pace(clock, settings.policy.timing_tick_s, speed),
+            market=lambda: economics.market(settings.farm, self.prices.quotes()),
+            views=self.fleet.views,
+        )
         self.reconciler = Reconciler(
             fleet=self.fleet,
             sessions=self.sessions,
@@ -157,6 +165,7 @@ class Controller:
         """Poll prices and reconcile until cancelled. Rigs are heard whether or not feeds answer."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.prices.run(), name="prices")
+            tasks.create_task(self.foresight.run(), name="foresight")
             tasks.create_task(self.reconciler.run(), name="reconciler")
 
     def snapshot(self) -> ControllerSnapshot:
@@ -207,6 +216,7 @@ class Controller:
                 farm=self._settings.farm,
                 now=now,
                 wall=time.time(),
+                foresight=self.foresight.sites,
             ),
             self._roster,
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from controller.core import curtailment, plausibility
 from controller.core import farm as farms
@@ -131,9 +132,21 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from (f"farm: {text}" for text in farms.problems(settings.farm, settings.quotes))
     for site in settings.farm.sites:
         yield from (f"farm: {text}" for text in curtailment.problems(site))
+    yield from _zone_problems(settings)
     yield from _number_problems(settings)
     if settings.replay is not None and settings.replay.prices_from.tzinfo is None:
         yield "replay: prices_from: write the zone too, e.g. 2026-03-02T00:00:00Z"
+
+
+def _zone_problems(settings: Settings) -> Iterator[str]:
+    for site in settings.farm.sites:
+        try:
+            ZoneInfo(site.time_zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            yield (
+                f"farm: site {site.name}: time_zone: {site.time_zone!r} is unknown; "
+                "write one such as Europe/Brussels"
+            )
 
 
 def _number_problems(settings: Settings) -> Iterator[str]:

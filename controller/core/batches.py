@@ -63,20 +63,21 @@ class Fate:
 
 def by_share(
     batches: Sequence[Batch], gains: Sequence[float], demand: float
-) -> Iterator[tuple[Batch, float]]:
+) -> Iterator[tuple[int, Batch, float]]:
     """Batches of groups that are equally busy now: seats go to who gains most, of equals by key.
 
-    `gains` is what being busy adds to each, $/h; only batches that serve are split.
+    `gains` is what being busy adds to each, $/h; only batches that serve are split. With each part
+    comes the number of the batch that it was a part of.
     """
     seated = [i for i, batch in enumerate(batches) if batch.case.seated]
     rows = merge(*([(-gains[i], member) for member in batches[i].members] for i in seated))
     line = [member for _, member in rows]
     shares = dict(zip(line, busy_shares([0.0] * len(line), demand), strict=True))
-    for batch in batches:
+    for i, batch in enumerate(batches):
         if batch.case.seated:
-            yield from told_apart(batch, shares)
+            yield from ((i, part, share) for part, share in told_apart(batch, shares))
         else:
-            yield batch, 0.0
+            yield i, batch, 0.0
 
 
 def told_apart(batch: Batch, told: Mapping[int, T]) -> Iterator[tuple[Batch, T]]:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from controller.core import appraisal
 from controller.core.economics import Prospect
 from controller.core.model import GroupView
-from controller.core.policy import PolicySettings, Route, hurdle_usd_per_h
+from controller.core.policy import SECONDS_PER_H, PolicySettings, Route, hurdle_usd_per_h
 from controller.core.site_market import FORCED_USD_PER_H, Candidate, Choice
 from controller.core.standing import Standing
+
+FILLING_RATIO = 1e-9
+"""What being busy still counts beside a promise, which holds it: it tells who is filled first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,36 @@ class Case:
         return self.now is not None and self.now.serves and not self.view.committed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What the coming day is expected to bring a group that goes elsewhere now, by workload.
+
+    Switch cost and margin are counted; the present workload promises nothing.
+    """
+
+    now_usd: Mapping[str | None, float]
+    """Beyond staying for a tick and doing then what is best: above 0, waiting loses money."""
+    day_usd: Mapping[str | None, float]
+    """Beyond staying all day long; for people."""
+    settled_usd: Mapping[str | None, float]
+    """The same, if the group then stays there all day long; for people."""
+    tick_s: float
+    """Length of that tick, seconds."""
+    ahead_h: float
+    """How far was looked, hours."""
+
+    def usd_per_h(self, workload: str | None) -> float:
+        """What waiting loses, as a rate."""
+        return self.now_usd.get(workload, 0.0) / self.tick_s * SECONDS_PER_H
+
+    def short_usd_per_h(self, workload: str | None) -> float:
+        """How much more a workload must net, in every hour, to be worth going there now."""
+        if self.now_usd.get(workload, 0.0) > 0.0:
+            return -self.usd_per_h(workload)
+        lasting_usd = self.settled_usd.get(workload, 0.0)
+        return -lasting_usd / self.ahead_h if lasting_usd < 0.0 else -self.usd_per_h(workload)
+
+
 @dataclass(frozen=True, slots=True)
 class Stake:
     """A case with what each option would have to gain over the present one."""
@@ -47,23 +80,47 @@ class Stake:
     hurdles: Mapping[str | None, float]
     """$/h by workload, 0 for the present one; options that no price may choose are left out."""
     candidate: Candidate
+    promises: Promises | None = None
+    """What decides instead of net and hurdle, where somebody has looked ahead."""
 
 
 Menus = dict[tuple[object, ...], tuple[Choice, ...]]
 """Choices that have been made up already: most groups of a large fleet are alike."""
 
 
-def stake(case: Case, share: float, policy: PolicySettings, menus: Menus) -> Stake:
+def stake(
+    case: Case,
+    share: float,
+    policy: PolicySettings,
+    menus: Menus,
+    promises: Promises | None = None,
+) -> Stake:
     """What the group may do, for the allocation; `share` is how busy it is now, 0 to 1."""
     standing = case.standing
     hurdles: dict[str | None, float] = {standing.runs: 0.0}
-    if standing.free:
+    if standing.free and promises is None:
         hurdles |= _hurdles(case, share, policy)
+    elif promises is not None:
+        hurdles |= dict.fromkeys(reachable(case), 0.0)
     dwells = case.dwell_left_s > 0.0
-    alike = (case.kin, standing.free, dwells, case.seated, tuple(hurdles.items()))
+    told = None if promises is None else tuple(promises.now_usd.items())
+    alike = (case.kin, standing.free, dwells, case.seated, tuple(hurdles.items()), told)
     if alike not in menus:
-        menus[alike] = tuple(_choices(case, hurdles))
-    return Stake(case, hurdles, Candidate(case.view.key, menus[alike]))
+        menus[alike] = tuple(_choices(case, hurdles, promises))
+    return Stake(case, hurdles, Candidate(case.view.key, menus[alike]), promises)
+
+
+def reachable(case: Case) -> list[str | None]:
+    """Workloads beside the present one that a price may choose; none while that has no price."""
+    if case.now is None or None in (case.now.busy_usd_per_h, case.prospects[None].busy_usd_per_h):
+        return []
+    return [
+        workload
+        for workload, prospect in case.prospects.items()
+        if workload != case.standing.runs
+        and (workload is None or workload not in case.rejected)
+        and prospect.busy_usd_per_h is not None
+    ]
 
 
 def gain_usd_per_h(prospect: Prospect | None) -> float:
@@ -84,12 +141,14 @@ def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | Non
     return {
         workload: hurdle_usd_per_h(
             policy,
-            Route(now.kind, prospect.kind, _switch_s(case.view, now.workload, workload), forgone),
+            Route(
+                now.kind,
+                case.prospects[workload].kind,
+                _switch_s(case.view, now.workload, workload),
+                forgone,
+            ),
         )
-        for workload, prospect in case.prospects.items()
-        if workload != case.standing.runs
-        and (workload is None or workload not in case.rejected)
-        and prospect.busy_usd_per_h is not None
+        for workload in reachable(case)
     }
 
 
@@ -101,28 +160,39 @@ def _switch_s(view: GroupView, origin: str | None, target: str | None) -> float 
     return view.switch_s if known is None else known
 
 
-def _choices(case: Case, hurdles: Mapping[str | None, float]) -> Iterator[Choice]:
+def _choices(
+    case: Case, hurdles: Mapping[str | None, float], promises: Promises | None
+) -> Iterator[Choice]:
     """To stay, and all that a price or, at a forbidding handicap, only a power cap may choose."""
     runs = case.standing.runs
-    yield _choice(case.now, runs, 0.0, seated=case.seated)
+    yield _choice(case.now, runs, 0.0, promises, seated=case.seated)
     if not case.standing.free:
         return
     forced = FORCED_USD_PER_H if case.dwell_left_s > 0.0 else 0.0
     for workload, hurdle in hurdles.items():
         if workload != runs:
             prospect = case.prospects[workload]
-            yield _choice(prospect, workload, hurdle + forced, seated=prospect.serves)
+            yield _choice(prospect, workload, hurdle + forced, promises, seated=prospect.serves)
     if None not in hurdles:
-        yield _choice(case.prospects[None], None, FORCED_USD_PER_H, seated=False)
+        yield _choice(case.prospects[None], None, FORCED_USD_PER_H, promises, seated=False)
 
 
 def _choice(
-    prospect: Prospect | None, workload: str | None, handicap: float, *, seated: bool
+    prospect: Prospect | None,
+    workload: str | None,
+    handicap: float,
+    promises: Promises | None,
+    *,
+    seated: bool,
 ) -> Choice:
     if prospect is None:
         return Choice(workload, -handicap, 0.0)
     busy_w, idle_w = prospect.busy_w or 0.0, prospect.idle_w or 0.0
+    busy, idle = prospect.busy_usd_per_h or 0.0, prospect.idle_usd_per_h or 0.0
+    gain = gain_usd_per_h(prospect)
+    if promises is not None:
+        busy = idle = promises.usd_per_h(workload)
+        gain *= FILLING_RATIO
     if not seated:
-        return Choice(workload, (prospect.busy_usd_per_h or 0.0) - handicap, busy_w)
-    idle = (prospect.idle_usd_per_h or 0.0) - handicap
-    return Choice(workload, idle, idle_w, True, gain_usd_per_h(prospect), busy_w - idle_w)
+        return Choice(workload, busy - handicap, busy_w)
+    return Choice(workload, idle - handicap, idle_w, True, gain, busy_w - idle_w)

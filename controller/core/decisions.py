@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from controller.core import explanation
-from controller.core.explanation import Verdict
 from controller.core.model import Decision, GroupKey
+from controller.core.verdict import Verdict
 
 
 class Decisions(Sequence[Decision]):

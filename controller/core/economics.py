@@ -102,6 +102,10 @@ class Market:
         groups, problem = self._value(settings.demand_groups)
         return Demand(max(0.0, groups or 0.0), problem)
 
+    def tariff_usd_per_kwh(self, site: str) -> float | None:
+        """What power costs at a site, all in; none without a trusted price."""
+        return self._power(site)[0]
+
     def power_cap_w(self, site: str) -> float:
         """What a site may draw; infinite without a cap."""
         settings = self.sites.get(site)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from wire.model import Outcome, Phase, Result
 
 SWITCH_WEIGHT = 0.3
 """How much the newest switch counts in a group's typical switch time."""
+
+ROUTE_WEIGHT = 0.1
+"""The same in the typical time of a route, on all groups of a class."""
+
+ROUTE_FACTOR_MAX = 2.0
+"""How far from the typical time a single switch is believed."""
+
+Route = tuple[str | None, str | None]
+"""From one workload to another; none: standing still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +55,24 @@ class Experience:
         )
 
     def _typical_s(self, outcome: Outcome) -> float | None:
-        """While the new workload is prepared the old one still earns: that is no switch time."""
-        took_s = sum(seconds for phase, seconds in outcome.phase_s if phase is not Phase.PREPARING)
+        took_s = dark_s(outcome)
         if not took_s:
             return self.switch_s
         if self.switch_s is None:
             return took_s
         return self.switch_s + SWITCH_WEIGHT * (took_s - self.switch_s)
+
+
+def dark_s(outcome: Outcome) -> float:
+    """While the new workload is prepared the old one still earns: that is no switch time."""
+    return sum(seconds for phase, seconds in outcome.phase_s if phase is not Phase.PREPARING)
+
+
+def travelled(known_s: Mapping[Route, float], outcome: Outcome) -> Mapping[Route, float]:
+    """Typical seconds without income by route, on groups of one class, after one more switch."""
+    route, took_s = (outcome.origin, outcome.workload), dark_s(outcome)
+    if outcome.result is not Result.DONE or outcome.origin == outcome.workload or not took_s:
+        return known_s
+    before_s = known_s.get(route, took_s)
+    took_s = min(max(took_s, before_s / ROUTE_FACTOR_MAX), before_s * ROUTE_FACTOR_MAX)
+    return {**known_s, route: before_s + ROUTE_WEIGHT * (took_s - before_s)}

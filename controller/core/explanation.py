@@ -3,86 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from controller.core import reasons
-from controller.core.case import Stake
-from controller.core.economics import Demand, Prospect
+from controller.core.economics import Prospect
 from controller.core.model import Block, Decision, Option
-from controller.core.policy import PolicySettings
-from controller.core.site_market import Choice
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SitePicture:
-    """What the whole site comes to under the plan."""
-
-    demand: Demand
-    serving: int
-    """Groups that use up inference demand."""
-    power_cap_w: float
-    power_w: float
-    capped: bool
-    """The cap keeps somebody from what would pay more."""
-    policy: PolicySettings
-    binding: frozenset[str] = frozenset()
-    """Requirements that change what is chosen, or are not met."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What one group shall do, before it is put into words."""
-
-    stake: Stake
-    workload: str | None
-    prospect: Prospect | None
-    """What it shall do, priced; none when its rig does not offer that any more."""
-    seated: bool
-    """Whether it will use up inference demand."""
-    busy: float
-    """Busy ratio of what it shall do; 1 for all that does not wait for requests."""
-    net_usd_per_h: float | None
-    """Its expected net; none without a price."""
-    waiting: bool
-    """It would move but for the limit on switches."""
-    site: SitePicture
-    owed: tuple[str, ...] = ()
-    """Binding requirements that what it shall do counts towards."""
-
-    @property
-    def power_w(self) -> float:
-        """Its expected watts; 0 where nobody knows them."""
-        return (0.0 if self.prospect is None else self.prospect.power_w(self.busy)) or 0.0
-
-    @property
-    def moves(self) -> bool:
-        """Whether it leaves what it does now for money or for a power cap."""
-        standing = self.stake.case.standing
-        return standing.free and self.workload != standing.runs
-
-
-def verdict(
-    stake: Stake, choice: Choice, share: float, site: SitePicture, *, waiting: bool
-) -> Verdict:
-    """What a choice comes to; `share` is how busy it would be if it serves, 0 to 1."""
-    prospect = stake.case.prospects.get(choice.workload)
-    busy = share if choice.serves else 1.0
-    return Verdict(
-        stake=stake,
-        workload=choice.workload,
-        prospect=prospect,
-        seated=choice.serves,
-        busy=busy,
-        net_usd_per_h=None if prospect is None else prospect.net_usd_per_h(busy),
-        waiting=waiting,
-        site=site,
-        owed=_binding(choice, site),
-    )
-
-
-def _binding(choice: Choice, site: SitePicture) -> tuple[str, ...]:
-    """The binding requirements that a choice counts towards."""
-    return tuple(name for name, _ in choice.counts if name in site.binding)
+from controller.core.timing.forecast import HORIZON_H
+from controller.core.verdict import Verdict, binding
 
 
 def decision(verdict: Verdict) -> Decision:
@@ -163,9 +89,8 @@ def _block(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
 def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
     """Of an option that pays more at least when busy."""
     case, site = verdict.stake.case, verdict.site
-    hurdle = verdict.stake.hurdles.get(prospect.workload, 0.0)
-    if _short(verdict, prospect, 1.0) >= 0:
-        return Block.MARGIN, reasons.margin(hurdle)
+    if _too_little(verdict, prospect):
+        return Block.MARGIN, _margin(verdict, prospect)
     if _short(verdict, prospect, _busy(verdict, prospect)) >= 0:
         return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
     if case.dwell_left_s > 0 and not verdict.moves:
@@ -180,22 +105,53 @@ def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
         return Block.POWER_CAP, reasons.power_cap(site.power_cap_w, site.power_w)
     if prospect.serves:
         return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
-    return Block.MARGIN, reasons.margin(hurdle)
+    return Block.MARGIN, _margin(verdict, prospect)
+
+
+def _too_little(verdict: Verdict, prospect: Prospect) -> bool:
+    """Whether an option would not win even if somebody used it all the time."""
+    if verdict.stake.promises is None or not prospect.serves:
+        return _short(verdict, prospect, 1.0) >= 0
+    # What is promised counts the demand that is expected: today's may still be what is missing.
+    chosen, net = verdict.net_usd_per_h, prospect.net_usd_per_h(_busy(verdict, prospect))
+    demanded = chosen is not None and net is not None and net > chosen
+    return demanded and _short(verdict, prospect, 1.0) >= 0
+
+
+def _margin(verdict: Verdict, prospect: Prospect) -> str:
+    """What a move would have to gain, or what it is expected to."""
+    stake = verdict.stake
+    if stake.promises is None:
+        return reasons.margin(stake.hurdles.get(prospect.workload, 0.0))
+    promises = stake.promises
+    return reasons.expected_less(
+        promises.settled_usd.get(prospect.workload, 0.0),
+        promises.now_usd.get(prospect.workload, 0.0),
+        HORIZON_H,
+    )
 
 
 def _counted(verdict: Verdict, prospect: Prospect) -> tuple[str, ...]:
     """The binding requirements that an option would count towards."""
     choices = verdict.stake.candidate.choices
-    found = (_binding(c, verdict.site) for c in choices if c.workload == prospect.workload)
+    found = (binding(c, verdict.site) for c in choices if c.workload == prospect.workload)
     return next(found, ())
 
 
 def _short(verdict: Verdict, prospect: Prospect, busy: float) -> float:
-    """How much an option's net must rise to beat the chosen one, hurdles counted, $/h."""
+    """How much an option's net must rise to beat the chosen one, hurdles counted, $/h.
+
+    Where somebody has looked ahead: in every hour looked at.
+    """
     chosen, net = verdict.net_usd_per_h, prospect.net_usd_per_h(busy)
     if chosen is None or net is None:
         return math.inf
-    hurdles = verdict.stake.hurdles
+    stake, hurdles = verdict.stake, verdict.stake.hurdles
+    if stake.promises is not None:
+        if prospect.workload not in hurdles:
+            return math.inf
+        short = stake.promises.short_usd_per_h
+        return short(prospect.workload) - short(verdict.workload)
     present = hurdles.get(verdict.workload, 0.0)
     return (chosen - present) - (net - hurdles.get(prospect.workload, 0.0))
 
@@ -258,6 +214,10 @@ def _moved(verdict: Verdict, what: str) -> str:
     stay = None if now is None else now.net_usd_per_h(_busy(verdict, now))
     if verdict.owed and (net is None or stay is None or net <= stay):
         return reasons.owed(what, before, verdict.owed)
+    promises = verdict.stake.promises
+    if promises is not None and promises.now_usd.get(verdict.workload, 0.0) > 0.0:
+        more_usd = promises.day_usd[verdict.workload]
+        return reasons.foreseen(what, before, net, more_usd, HORIZON_H)
     if site.capped and (net is None or stay is None or net <= stay):
         return reasons.shed(what, before, site.power_cap_w, site.power_w)
     return reasons.moved(what, before, net, stay)

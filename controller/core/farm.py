@@ -46,7 +46,7 @@ class SiteSettings:
     name: str
     """As rigs are enrolled with."""
     time_zone: str = "UTC"
-    """IANA name, for people."""
+    """IANA name: by its hours demand and power have their habits."""
     power: str
     """Series of the electricity price, US dollars per kWh."""
     power_adder_usd_per_kwh: float = 0.0

@@ -6,7 +6,7 @@ Instants are seconds since the Unix epoch (UTC).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -100,6 +100,8 @@ class GroupView:
     """The same as far as it counts, and what its class has measured."""
     switch_s: float | None = None
     """Seconds that switches of this group have taken, typically; none until measured."""
+    route_s: Mapping[tuple[str | None, str | None], float] = field(default_factory=dict)
+    """Seconds that switches on groups of its class take, typically, by origin and target."""
     committed: bool = False
     """A contract stands behind the assignment: no price ends it."""
     avoided: tuple[Rejection, ...] = ()

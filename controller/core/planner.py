@@ -11,20 +11,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from controller.core import economics, highs, optimum, repair, standing, summing
+from controller.core import economics, foresight, highs, optimum, repair, standing, summing
 from controller.core.batches import Batch, Company, Staked, by_share, companies
-from controller.core.case import Case, Menus, gain_usd_per_h, stake
+from controller.core.case import Case, Menus, Promises, gain_usd_per_h, stake
 from controller.core.cohorts import Fleet, Place
 from controller.core.economics import Market, Prospect
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupView, Hold, Plan, Quote
-from controller.core.policy import PolicySettings
+from controller.core.policy import PolicySettings, Timing
 from controller.core.program import Effort
 from controller.core.requirement import Requirement
 from controller.core.roster import Kin, Roster
 from controller.core.site_market import Choice, Limits
 from controller.core.standing import Standing
 from controller.core.summing import Crews
+from controller.core.timing.advantage import SiteForesight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class Situation:
     """Instant that prices, dwell and payback count by."""
     wall: float | None = None
     """Instant that holds count by; none: `now`. They differ only in a replay."""
+    foresight: Mapping[str, SiteForesight] = field(default_factory=dict)
+    """What the coming day holds, by site; where there is none, groups go by payback."""
     requirements: Sequence[Requirement] = ()
     """What the fleet as a whole owes or may not exceed."""
     effort: Effort = field(default_factory=Effort)
@@ -73,7 +76,7 @@ def _crews(situation: Situation, market: Market, roster: Roster) -> Crews:
         batches[batch.case.view.site].append(batch)
     menus: Menus = {}
     return {
-        site: companies(_staked(members, market.demand(site).groups, situation.policy, menus))
+        site: companies(_staked(situation, market, members, menus))
         for site, members in sorted(batches.items())
     }
 
@@ -101,14 +104,34 @@ def _case(kin: Kin, prospects: Mapping[str | None, Prospect], dwell_left_s: floa
 
 
 def _staked(
-    batches: Sequence[Batch], demand: float, policy: PolicySettings, menus: Menus
+    situation: Situation, market: Market, batches: Sequence[Batch], menus: Menus
 ) -> list[Staked]:
-    """What each may do, given how busy the servers among them are now."""
-    gains = [gain_usd_per_h(batch.case.now) for batch in batches]
+    """What each of a site may do, given how busy its servers are now and what is foreseen."""
+    told = list(_promised(situation, market, batches))
+    demand = market.demand(batches[0].case.view.site).groups
+    gains = [gain_usd_per_h(batch.case.now) for batch, _ in told]
     return [
-        Staked(stake(batch.case, share, policy, menus), batch.members)
-        for batch, share in by_share(batches, gains, demand)
+        Staked(stake(batch.case, share, situation.policy, menus, told[i][1]), batch.members)
+        for i, batch, share in by_share([batch for batch, _ in told], gains, demand)
     ]
+
+
+def _promised(
+    situation: Situation, market: Market, batches: Sequence[Batch]
+) -> Iterator[tuple[Batch, Promises | None]]:
+    """Batches of groups that are promised the same; nothing where nobody looks ahead."""
+    site, policy = batches[0].case.view.site, situation.policy
+    ahead = situation.foresight.get(site) if policy.timing is Timing.LOOK_AHEAD else None
+    if ahead is None:
+        yield from ((batch, None) for batch in batches)
+        return
+    counted = [(batch.case, len(batch.members)) for batch in batches]
+    parts = foresight.promises(ahead, counted, market.tariff_usd_per_kwh(site), policy)
+    for batch, of_batch in zip(batches, parts, strict=True):
+        first = 0
+        for count, promised in of_batch:
+            yield Batch(batch.case, batch.members[first : first + count]), promised
+            first += count
 
 
 def _fleet(situation: Situation, market: Market, crews: Crews) -> Fleet:

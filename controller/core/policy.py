@@ -9,12 +9,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from controller.core import rollout
 from controller.core.rollout import RolloutSettings
 from wire.model import Kind
 
 SECONDS_PER_H = 3600.0
+
+TICK_S_MIN = 60.0
+"""Shorter ticks of looking ahead cost time and see no more."""
+
+
+class Timing(StrEnum):
+    """How it is decided when a move is worth its cost."""
+
+    LOOK_AHEAD = "look-ahead"
+    """By what the coming day is expected to bring; as long as nothing was seen yet, by payback."""
+    PAYBACK = "payback"
+    """By present prices: the gain must pay for the switch in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +44,10 @@ class SwitchCost:
 class PolicySettings:
     """When a group moves for money."""
 
+    timing: Timing = Timing.LOOK_AHEAD
+    """`look-ahead`: by what the coming day is expected to bring; `payback`: by present prices."""
+    timing_tick_s: float = 300.0
+    """Looking ahead: seconds between two looks at prices, a part of an hour; as in the replays."""
     margin_usd_per_h: float = 0.005
     """Band between two workloads: how much more another must net, per group."""
     off_band_usd_per_h: float = 0.005
@@ -38,7 +55,7 @@ class PolicySettings:
     dwell_s: float = 900.0
     """Seconds that a group stays where it was put, whatever the prices do."""
     payback_s: float = 7200.0
-    """Seconds within which the gain must have paid for the switch."""
+    """`timing: payback`: seconds within which the gain must have paid for the switch."""
     mining_switch: SwitchCost = SwitchCost(cost_usd=0.001, duration_s=90.0)
     """Between mining workloads, and between mining and standing still."""
     inference_switch: SwitchCost = SwitchCost(cost_usd=0.01, duration_s=600.0)
@@ -66,15 +83,25 @@ class Route:
 
 def hurdle_usd_per_h(policy: PolicySettings, route: Route) -> float:
     """How much more than now the target must net: the band, or the payback if that is more."""
-    still = route.origin is None or route.target is None
-    band = policy.off_band_usd_per_h if still else policy.margin_usd_per_h
+    band = band_usd_per_h(policy, route.origin, route.target)
     return max(band, switch_usd(policy, route) / (policy.payback_s / SECONDS_PER_H))
+
+
+def band_usd_per_h(policy: PolicySettings, origin: Kind | None, target: Kind | None) -> float:
+    """How much more the target must net, whatever the switch costs."""
+    still = origin is None or target is None
+    return policy.off_band_usd_per_h if still else policy.margin_usd_per_h
+
+
+def switch_cost(policy: PolicySettings, origin: Kind | None, target: Kind | None) -> SwitchCost:
+    """What the settings say of such a switch."""
+    inference = Kind.INFERENCE in (origin, target)
+    return policy.inference_switch if inference else policy.mining_switch
 
 
 def switch_usd(policy: PolicySettings, route: Route) -> float:
     """What the switch costs, the income that it interrupts included, US dollars."""
-    inference = Kind.INFERENCE in (route.origin, route.target)
-    cost = policy.inference_switch if inference else policy.mining_switch
+    cost = switch_cost(policy, route.origin, route.target)
     duration_s = cost.duration_s if route.switch_s is None else route.switch_s
     return cost.cost_usd + duration_s / SECONDS_PER_H * max(0.0, route.forgone_usd_per_h)
 
@@ -93,6 +120,9 @@ def problems(policy: PolicySettings) -> Iterator[str]:
     for name, number in numbers.items():
         if not 0 <= number < math.inf:
             yield f"{name} must be 0 or more and finite, not {number:g}"
+    tick_s = policy.timing_tick_s
+    if not TICK_S_MIN <= tick_s <= SECONDS_PER_H or SECONDS_PER_H % tick_s:
+        yield f"timing_tick_s must be a whole part of an hour of {TICK_S_MIN:g} s or more, e.g. 300"
     if not 0 < policy.payback_s < math.inf:
         yield f"payback_s must be above 0 and finite, not {policy.payback_s:g}"
     for name, limit in (

@@ -58,6 +58,21 @@ def margin(hurdle_usd_per_h: float) -> str:
     return f"a move there must gain more than {amount(hurdle_usd_per_h)}"
 
 
+def dollars(usd: float) -> str:
+    """An amount of money without a sign, e.g. `$0.42`."""
+    return f"${usd:.{4 if 0 < abs(usd) < FINE_USD_PER_H else 2}f}"
+
+
+def expected_less(lasting_usd: float, now_usd: float, hours: int) -> str:
+    """Blocked because the coming hours are expected to bring less there, or no more yet."""
+    paid = "switch cost and margin included"
+    if lasting_usd < 0.0:
+        less = dollars(-lasting_usd)
+        return f"over the next {hours} h it is expected to bring {less} less than staying, {paid}"
+    less = dollars(max(0.0, -now_usd))
+    return f"going there now is expected to bring {less} less than going later, {paid}"
+
+
 def dwell(left_s: float) -> str:
     """Blocked by the minimum time."""
     return f"the group stays where it was put for another {span(left_s)}"
@@ -151,6 +166,15 @@ def moved(what: str, before: str, usd_per_h: float | None, stay_usd_per_h: float
         return f"{what} instead of to {before}, which has no price"
     more = amount(usd_per_h - stay_usd_per_h)
     return f"{what}: {net(usd_per_h)}, {more} more than to {before}"
+
+
+def foreseen(what: str, before: str, usd_per_h: float | None, more_usd: float, hours: int) -> str:
+    """A group that goes where more is expected."""
+    now = "no price now" if usd_per_h is None else f"{net(usd_per_h)} now"
+    return (
+        f"{what}: {now}; expects {dollars(more_usd)} more over the next {hours} h than to "
+        f"{before} all the while, switch cost and margin included"
+    )
 
 
 def shed(what: str, before: str, cap_w: float, power_w: float) -> str:

@@ -114,8 +114,7 @@ class Roster:
 
     def _kin(self, view: GroupView, hold: Hold | None) -> Kin:
         where, rejected = standing.standing(view, hold), standing.rejections(view)
-        if view.switch_s is not None:
-            view = replace(view, switch_s=SWITCH_STEP_S * round(view.switch_s / SWITCH_STEP_S))
+        view = _rounded(view)
         priced_as = self._priced.setdefault(self._priced_by(view), next(self._numbers))
         traits = (priced_as, *_traits(view), where, tuple(rejected.items()))
         if traits not in self._known:
@@ -163,6 +162,19 @@ def _placed_at(view: GroupView) -> float:
     return view.assigned_at if view.generation else 0.0
 
 
+def _rounded(view: GroupView) -> GroupView:
+    """Its switches in whole steps."""
+    if view.switch_s is None and not view.route_s:
+        return view
+    switch_s = None if view.switch_s is None else _step_s(view.switch_s)
+    route_s = {route: _step_s(seconds) for route, seconds in view.route_s.items()}
+    return replace(view, switch_s=switch_s, route_s=route_s)
+
+
+def _step_s(seconds: float) -> float:
+    return SWITCH_STEP_S * round(seconds / SWITCH_STEP_S)
+
+
 def _traits(view: GroupView) -> tuple[Hashable, ...]:
     """What else of a view a plan reads; whoever makes it read more adds that here."""
-    return view.assigned, view.committed, view.switch_s
+    return view.assigned, view.committed, view.switch_s, frozenset(view.route_s.items())

@@ -12,11 +12,11 @@ from controller.core.capacity import TOLERANCE_W
 from controller.core.case import Stake
 from controller.core.decisions import Decisions
 from controller.core.economics import Market
-from controller.core.explanation import SitePicture, Verdict, verdict
 from controller.core.model import Block, GroupKey, Plan
 from controller.core.optimum import Optimum
 from controller.core.policy import PolicySettings
 from controller.core.requirement import Unmet
+from controller.core.verdict import SitePicture, Verdict, verdict
 
 Crews = Mapping[str, Sequence[Company]]
 """Everybody, by site."""

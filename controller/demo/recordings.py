@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from controller.core.timing.brake import FIRST_RATIO
 from controller.demo.scenario import BEGIN, GROUPS_PER_SITE, MINING, RENTAL, SITES, Site
+from controller.feeds import recorded
 from controller.feeds.settings import (
     Align,
     ColumnSettings,
@@ -13,6 +16,7 @@ from controller.feeds.settings import (
     RecordedFile,
     TimeFormat,
 )
+from controller.ports import SeenHour
 
 USD_PER_EUR = 1.16
 MINE_USD_PER_DAY = 0.75
@@ -25,6 +29,8 @@ SHIFT = timedelta(weeks=21)
 """From the recorded days of rental and coin prices to the replayed ones."""
 MIDNIGHT = datetime(2026, 3, 17, 23, tzinfo=UTC)
 """Local midnight at both sites, before `BEGIN`."""
+PAST_H = 7 * 24
+"""Recorded hours before `BEGIN` that the demo's farm remembers, as any that ran before would."""
 
 _PRICES = Path(__file__).parent / "prices"
 
@@ -35,6 +41,25 @@ def feed(groups_per_site: int = GROUPS_PER_SITE) -> RecordedFeedSettings:
     return RecordedFeedSettings(
         name="recorded", files=(_power_file(), _rental_file(), _coin_file(), *demand)
     )
+
+
+def past(groups_per_site: int) -> Iterator[SeenHour]:
+    """What each site was like before the demo begins, hour by hour."""
+    series = recorded.load(feed(groups_per_site))
+    for site in SITES:
+        for ago in range(PAST_H, 0, -1):
+            at = (BEGIN - timedelta(hours=ago)).timestamp()
+            power, demand = series[site.power].before(at), series[site.demand].before(at)
+            assert power is not None
+            assert demand is not None
+            yield SeenHour(
+                site=site.name,
+                begun_at=at,
+                power_usd_per_kwh=power[1],
+                demand_groups=demand[1],
+                switches=0,
+                brake_ratio=FIRST_RATIO,
+            )
 
 
 def _power_file() -> RecordedFile:

@@ -35,8 +35,8 @@ POLICY = PolicySettings(
     off_band_usd_per_h=0.004,
     dwell_s=1800.0,
     payback_s=4 * 3600.0,
-    mining_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=1800.0),
-    inference_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=1800.0),
+    mining_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=1200.0),
+    inference_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=2400.0),
     switches_max=12,
     site_switches_max=8,
 )
@@ -89,6 +89,7 @@ def build(folder: Path, rigs: int, speed: float, broker: Broker | None) -> Stage
     ports = free_ports(rigs * GROUPS_PER_RIG * 3)
     store = service.open_store(checked)
     try:
+        store.put_hours(list(recordings.past(_groups_per_site(rigs))))
         for rig, site in names.items():
             record = RigRecord(
                 rig=rig, site=site.name, rig_class=site.rig_class.name, labels={}, public_key=""
@@ -110,9 +111,12 @@ def free_ports(count: int) -> Iterator[int]:
     return iter(ports)
 
 
+def _groups_per_site(rigs: int) -> int:
+    return max(1, rigs * GROUPS_PER_RIG // len(SITES))
+
+
 def _controller(folder: Path, rigs: int, speed: float, broker: Broker | None) -> settings.Settings:
     api_port, link_port = free_ports(2)
-    groups_per_site = max(1, rigs * GROUPS_PER_RIG // len(SITES))
     return settings.Settings(
         state_dir=folder / "state",
         farm=scenario.farm(),
@@ -120,7 +124,7 @@ def _controller(folder: Path, rigs: int, speed: float, broker: Broker | None) ->
         link=_link(folder, link_port, broker),
         api=settings.ApiSettings(port=api_port),
         policy=POLICY,
-        feeds=FeedsSettings(recorded=(recordings.feed(groups_per_site),)),
+        feeds=FeedsSettings(recorded=(recordings.feed(_groups_per_site(rigs)),)),
         fleet=FleetSettings(offline_after_s=6.0, retry_failed_s=20.0),
         replay=settings.ReplaySettings(
             prices_from=scenario.BEGIN, began_at=time.time(), speed=speed

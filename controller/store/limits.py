@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from controller.core.model import GroupKey
+from controller.core.timing.hours import HISTORY_H_MAX
 from controller.ports import StoredAssignment, StoreError
 
 EVENTS_KEPT = 200_000
@@ -12,6 +13,10 @@ EVENTS_KEPT = 200_000
 
 OUTCOMES_KEPT = 200_000
 """Outcomes; a rig repeats one only until it is acknowledged, never for this long."""
+
+
+HOURS_KEPT = HISTORY_H_MAX
+"""Hours of each site that habits are learnt from."""
 
 
 def check_growth(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome
-from controller.store.limits import EVENTS_KEPT, OUTCOMES_KEPT, check_growth
+from controller.ports import Event, Portrait, SeenHour, StoredAssignment, StoredOutcome
+from controller.store.limits import EVENTS_KEPT, HOURS_KEPT, OUTCOMES_KEPT, check_growth
 
 
 class MemoryStore:
@@ -18,6 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rigs: dict[str, RigRecord] = {}
         self._portraits: dict[str, Portrait] = {}
+        self._hours: dict[tuple[str, float], SeenHour] = {}
         self._assignments: dict[GroupKey, StoredAssignment] = {}
         self._outcomes: dict[tuple[str, str, int], StoredOutcome] = {}
         self._holds: dict[str, Hold] = {}
@@ -39,6 +40,17 @@ class MemoryStore:
     def portraits(self) -> list[Portrait]:
         """All, by rig."""
         return [self._portraits[rig] for rig in sorted(self._portraits)]
+
+    def put_hours(self, hours: Sequence[SeenHour]) -> None:
+        """See `controller.ports.Store`."""
+        self._hours.update(((hour.site, hour.begun_at), hour) for hour in hours)
+        for site in {hour.site for hour in hours}:
+            for key in sorted(key for key in self._hours if key[0] == site)[:-HOURS_KEPT]:
+                del self._hours[key]
+
+    def hours(self) -> list[SeenHour]:
+        """All, by site and instant."""
+        return [self._hours[key] for key in sorted(self._hours)]
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

@@ -28,9 +28,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.core.model import Hold, RigRecord
-from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import (
+    Event,
+    Portrait,
+    SeenHour,
+    StoredAssignment,
+    StoredOutcome,
+    StoreError,
+)
 from controller.store import sqlite, tables
-from controller.store.limits import EVENTS_KEPT, OUTCOMES_KEPT, check_growth
+from controller.store.limits import EVENTS_KEPT, HOURS_KEPT, OUTCOMES_KEPT, check_growth
 
 
 class SqlStore:
@@ -88,6 +95,28 @@ class SqlStore:
             rows = db.execute(select(tables.PORTRAITS).order_by(tables.PORTRAITS.c.rig))
             found = [tables.portrait(row) for row in rows.mappings()]
         return [portrait for portrait in found if portrait is not None]
+
+    def put_hours(self, hours: Sequence[SeenHour]) -> None:
+        """See `controller.ports.Store`."""
+        site, begun_at = tables.HOURS.c.site, tables.HOURS.c.begun_at
+        rows = [asdict(hour) for hour in hours]
+        same = (site == bindparam("of_site")) & (begun_at == bindparam("of_instant"))
+        with self._writing() as db:
+            for row in rows:
+                spot = {"of_site": row["site"], "of_instant": row["begun_at"]}
+                db.execute(delete(tables.HOURS).where(same), spot)
+                db.execute(insert(tables.HOURS), row)
+            for name in sorted({hour.site for hour in hours}):
+                newest = select(begun_at).where(site == name).order_by(begun_at.desc())
+                surplus = db.execute(newest.offset(HOURS_KEPT).limit(1)).scalar()
+                if surplus is not None:
+                    db.execute(delete(tables.HOURS).where((site == name) & (begun_at <= surplus)))
+
+    def hours(self) -> list[SeenHour]:
+        """See `controller.ports.Store`."""
+        ordered = select(tables.HOURS).order_by(tables.HOURS.c.site, tables.HOURS.c.begun_at)
+        with self._reading() as db:
+            return [tables.hour(row) for row in db.execute(ordered).mappings()]
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome
+from controller.ports import Event, Portrait, SeenHour, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
 from wire.packing import Packer
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of everything below; it stands in the file."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
@@ -36,10 +36,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         for table in ("assignments", "holds")
     ),
     2: (),
+    3: (),
 }
 """By version: what makes a store of it one of the next; tables that are missing make themselves.
 
-2 lacked `PORTRAITS`.
+2 lacked `PORTRAITS`, 3 lacked `HOURS`.
 """
 
 METADATA = MetaData()
@@ -64,6 +65,17 @@ PORTRAITS = Table(
     Column("packed", LargeBinary, nullable=False),
 )
 """Packed as on the wire: a field that comes last, with a default, needs no new schema."""
+
+HOURS = Table(
+    "hours",
+    METADATA,
+    Column("site", String, primary_key=True),
+    Column("begun_at", Float, primary_key=True),
+    Column("power_usd_per_kwh", Float, nullable=False),
+    Column("demand_groups", Float),
+    Column("switches", Integer, nullable=False),
+    Column("brake_ratio", Float, nullable=False),
+)
 
 ASSIGNMENTS = Table(
     "assignments",
@@ -134,6 +146,11 @@ def portrait_row(portrait: Portrait) -> dict[str, Any]:
 def portrait(row: RowMapping) -> Portrait | None:
     """The value that a row of `PORTRAITS` stands for; none for one that cannot be read."""
     return _PORTRAIT.believed(row["packed"])
+
+
+def hour(row: RowMapping) -> SeenHour:
+    """The value that a row of `HOURS` stands for."""
+    return SeenHour(**row)
 
 
 def assignment_row(stored: StoredAssignment) -> dict[str, Any]:

@@ -1,13 +1,17 @@
-"""What the contracts share: one Podman for all tests of containers."""
+"""What the contracts share: every store, and one Podman for all tests of containers."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from controller.ports import Store
+from controller.store.memory import MemoryStore
+from controller.store.sql import SqlStore
 from tests.parts.podman import Podman, podman_in
 
 
@@ -22,3 +26,13 @@ def podman() -> Iterator[Podman]:
         podman_in(Path(folder)) as engine,
     ):
         yield engine
+
+
+@pytest.fixture(params=["memory", "sql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """One that is empty, of each kind."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    with closing(SqlStore.open(tmp_path / "store.db")) as opened:
+        yield opened

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +21,6 @@ from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore
 from wire.figures import Figure, Measured
 from wire.model import Assignment, GroupOffer, Kind, Outcome, Phase, Result, WorkloadOffer
-
-
-@pytest.fixture(params=["memory", "sql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    with closing(SqlStore.open(tmp_path / "store.db")) as opened:
-        yield opened
 
 
 def rig(name: str, **changes: object) -> RigRecord:
@@ -396,6 +386,7 @@ def test_a_store_of_the_first_version_is_made_one_of_this(tmp_path: Path) -> Non
         for table in ("assignments", "holds"):
             other.execute(f"ALTER TABLE {table} DROP COLUMN breaks_lock")
         other.execute("DROP TABLE portraits")
+        other.execute("DROP TABLE hours")
         other.execute("UPDATE rigshift_schema SET version = 1")
     for _ in range(2):
         with closing(SqlStore.open(path)) as store:
@@ -410,6 +401,7 @@ def test_a_store_of_the_second_version_gets_room_for_portraits(tmp_path: Path) -
         opened.put_assignments([assignment("a", "g0", 7, "etc")])
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("DROP TABLE portraits")
+        other.execute("DROP TABLE hours")
         other.execute("UPDATE rigshift_schema SET version = 2")
     for _ in range(2):
         with closing(SqlStore.open(path)) as opened:

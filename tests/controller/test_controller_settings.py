@@ -79,6 +79,8 @@ def test_without_a_word_on_links_rigs_connect_over_zeromq_on_loopback(tmp_path: 
         ({"feed_interval_s": float("inf")}, "feed_interval_s: must be above 0"),
         ({"fleet": {"retry_failed_s": 0}}, "fleet.retry_failed_s: must be above 0"),
         ({"policy": {"margin_usd_per_h": -1}}, "policy: margin_usd_per_h must be 0 or more"),
+        ({"policy": {"timing_tick_s": 700}}, "policy: timing_tick_s must be a whole part"),
+        ({"policy": {"timing": "guess"}}, "policy.timing: invalid enum value 'guess'"),
         ({"quotes": {}}, "farm: site oslo: series 'power' has no rules under `quotes`"),
         ({"feeds": {"recorded": [{"name": "tape", "files": []}]}}, "feeds: feed tape: files: name"),
         (
@@ -98,6 +100,12 @@ def test_what_a_controllers_file_must_not_say(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     assert message in told(tmp_path, **changes)
+
+
+def test_a_time_zone_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    farm = farm_file.document(tmp_path)["farm"]
+    farm["sites"][0]["time_zone"] = "Europe/Atlantis"
+    assert "site oslo: time_zone: 'Europe/Atlantis' is unknown" in told(tmp_path, farm=farm)
 
 
 def test_unknown_keys_are_named_by_their_line(tmp_path: Path) -> None:

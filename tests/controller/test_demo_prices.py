@@ -176,3 +176,13 @@ def test_every_file_says_whose_it_is() -> None:
         row = next(line for line in sources.splitlines() if line.startswith(f"| `{name}`"))
         assert "github.com/" in row
         assert any(licence in row for licence in ("CC BY 4.0", "MIT", "plain facts"))
+
+
+def test_the_farm_remembers_the_week_before_and_nothing_of_the_days_to_come() -> None:
+    hours = list(recordings.past(6))
+    for site in SITES:
+        mine = [hour for hour in hours if hour.site == site.name]
+        begun = [hour.begun_at for hour in mine]
+        assert begun == [BEGIN.timestamp() - 3600.0 * ago for ago in range(7 * 24, 0, -1)]
+        assert len({hour.power_usd_per_kwh for hour in mine}) > 100
+        assert 0.0 < max(hour.demand_groups or 0.0 for hour in mine) < 30.0

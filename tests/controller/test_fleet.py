@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
-from controller.core.experience import Experience
+from controller.core.experience import Experience, Route, travelled
 from controller.core.model import GroupKey
 from controller.fleet import GAP_MAX, Fleet
 from controller.ports import StoredAssignment, StoreError
@@ -315,7 +315,39 @@ def test_typical_switch_seconds_leave_out_what_still_earned() -> None:
     assert taught.switch_s == 10.0
     taught = taught.learned(outcome(2, took_s=20.0), 0.0)
     assert taught.switch_s == pytest.approx(13.0)
-    assert taught.learned(outcome(3, workload=None, took_s=99.0), 0.0) == taught
+    assert taught.learned(outcome(3, workload=None, took_s=99.0), 0.0).switch_s == taught.switch_s
+
+
+def test_each_route_has_its_own_seconds_and_no_single_switch_upsets_them() -> None:
+    known: Mapping[Route, float] = {}
+    for generation, (origin, target, took_s) in enumerate(
+        [
+            (None, "etc", 10.0),
+            ("etc", "llama", 300.0),
+            ("llama", None, 60.0),
+            (None, "etc", 12.0),
+            ("etc", "llama", 9000.0),
+            ("etc", "etc", 1.0),
+        ]
+    ):
+        ended = outcome(generation, workload=target, took_s=took_s)
+        known = travelled(known, replace(ended, origin=origin))
+    assert known == {
+        (None, "etc"): pytest.approx(10.2),
+        ("etc", "llama"): pytest.approx(330.0),
+        ("llama", None): 60.0,
+    }
+    failed = replace(outcome(9, Result.ROLLED_BACK, took_s=500.0), origin="xmr")
+    assert travelled(known, failed) == known
+
+
+def test_what_one_group_of_a_class_took_is_known_of_all() -> None:
+    def check(control: Control) -> None:
+        hear(control, 1.0, hello("g0", "g1"))
+        control.fleet.learn("rig-1", [replace(outcome(1, took_s=10.0), origin=None)])
+        assert [view.route_s for view in control.fleet.views()] == [{(None, "etc"): 10.0}] * 2
+
+    fleet(check)
 
 
 def test_in_a_replay_a_switch_costs_as_much_price_time_as_passes_beside_it() -> None:

@@ -7,12 +7,13 @@ import pytest
 from controller.core import economics
 from controller.core.case import Case, Stake, stake
 from controller.core.economics import Demand
-from controller.core.explanation import SitePicture, decision, verdict
+from controller.core.explanation import decision
 from controller.core.model import Block, Decision, Option
 from controller.core.planner import Situation, plan
 from controller.core.program import Effort
 from controller.core.requirement import Requirement
 from controller.core.standing import Standing
+from controller.core.verdict import SitePicture, verdict
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, quotes, view
 
 MINING_ONLY = {**PRICES, "demand": 0.0}

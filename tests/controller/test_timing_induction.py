@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,13 @@ def grid(values: list[list[float]]) -> FloatArray:
     return np.array(values)
 
 
+def rent(usd: Sequence[float]) -> FloatArray:
+    """What work adds, by hour and option."""
+    added = np.zeros((len(usd), 4))
+    added[:, INFER] = usd
+    return added
+
+
 ends = st.lists(moves, min_size=4, max_size=4)
 """A share of a switch's cost by its origin, or by its target: no way round is cheaper."""
 outlooks = st.builds(
@@ -35,7 +43,8 @@ outlooks = st.builds(
     idle_usd=st.lists(st.lists(usd, min_size=4, max_size=4), min_size=HOURS, max_size=HOURS).map(
         grid
     ),
-    rent_usd=st.lists(moves, min_size=HOURS, max_size=HOURS).map(np.array),
+    serving=st.just((INFER,)),
+    rent_usd=st.lists(moves, min_size=HOURS, max_size=HOURS).map(rent),
     # To be under way is never better than to stand, or both would go round in circles.
     moving_usd=st.lists(moves, min_size=HOURS, max_size=HOURS).map(lambda usd: np.array(usd) + 0.2),
     busy_now=st.just(np.array([0.5])),
@@ -59,7 +68,7 @@ def course(outlook: Outlook, left: int) -> Course:
     busy.append(outlook.busy[0, int(outlook.rows[0][point].argmax())])
     hours = [0] * left + [1] * TICKS_PER_H + [2] * TICKS_PER_H
     net = outlook.idle_usd.copy()
-    net[:, INFER] += outlook.rent_usd * busy
+    net[:, INFER] += outlook.rent_usd[:, INFER] * busy
     return Course(
         net_usd={name: [float(net[h, o]) for h in hours] for o, name in enumerate(OPTIONS)},
         revenue_usd_per_h={},
@@ -108,11 +117,43 @@ def test_shifting_every_option_by_a_constant_keeps_the_orders(outlook: Outlook, 
     assert np.allclose(worth[0] + shift * (3 + 2 * TICKS_PER_H), worth[1])
 
 
+@given(outlooks, st.integers(0, TICKS_PER_H - 1))
+def test_what_an_order_promises_is_what_its_target_is_worth_less_what_staying_is(
+    outlook: Outlook, left: int
+) -> None:
+    solution = induction.solve(road(), outlook, left)
+    assert np.allclose(np.diagonal(solution.gains_usd, axis1=1, axis2=2), 0.0)
+    best = solution.gains_usd.max(axis=2)
+    assert (best >= 0.0).all()
+    moves = solution.orders[0] != np.arange(4)
+    assert (best[moves] > 0.0).all()
+    assert np.allclose(best[~moves], 0.0)
+
+
+def test_two_ways_to_serve_have_each_their_own_rent() -> None:
+    outlook = Outlook(
+        idle_usd=np.array([[-0.1, -0.2, 0.0]] * 3),
+        serving=(0, 1),
+        rent_usd=np.array([[0.3, 0.6, 9.0]] * 3),
+        moving_usd=np.zeros(3),
+        busy_now=np.array([1.0, 0.3]),
+        busy=np.array([[1.0], [0.3]]),
+        coming=np.ones(1),
+        rows=np.ones((1, 1, 1)),
+        moves_usd=0.01 * (1 - np.eye(3)),
+    )
+    free = road(np.zeros((3, 3), dtype=np.int64))
+    orders = induction.solve(free, outlook, 1).orders[0]
+    assert orders[0].tolist() == [1, 1, 1]
+    assert orders[1].tolist() == [2, 2, 2]
+
+
 def test_it_waits_for_news_that_comes_in_a_tick() -> None:
     """Even odds of a full and an empty hour: nobody moves before it is known which."""
     outlook = Outlook(
         idle_usd=np.array([[-1.0, -1.0, -0.5, 0.0]] * 2),
-        rent_usd=np.array([1.0, 1.0]),
+        serving=(INFER,),
+        rent_usd=rent([1.0, 1.0]),
         moving_usd=np.zeros(2),
         busy_now=np.array([0.0]),
         busy=np.array([[0.0, 1.0]]),
@@ -130,7 +171,8 @@ def test_hours_far_ahead_count_too() -> None:
     """A switch that four hours of income do not pay, but ten do."""
     outlook = Outlook(
         idle_usd=np.array([[0.0, -9.0, -9.0, -0.1]] * 11),
-        rent_usd=np.zeros(11),
+        serving=(INFER,),
+        rent_usd=np.zeros((11, 4)),
         moving_usd=np.zeros(11),
         busy_now=np.zeros(1),
         busy=np.zeros((1, 2)),
@@ -139,7 +181,7 @@ def test_hours_far_ahead_count_too() -> None:
         moves_usd=3.0 * (1 - np.eye(4)),
     )
     near = replace(
-        outlook, idle_usd=outlook.idle_usd[:5], rent_usd=np.zeros(5), rows=outlook.rows[:3]
+        outlook, idle_usd=outlook.idle_usd[:5], rent_usd=np.zeros((5, 4)), rows=outlook.rows[:3]
     )
     assert induction.solve(road(), outlook, 0).orders[0, 0, OFF] == 0
     assert induction.solve(road(), near, 0).orders[0, 0, OFF] == OFF

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from controller import sessions
-from controller.core import planner
+from controller.core import economics, planner
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
+from controller.core.policy import Timing
 from controller.core.rollout import RolloutSettings
 from controller.core.roster import Roster
 from controller.core.standing import holds_in_force
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
+from controller.foresight import Foresight, Pace
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.rollout import Rollout
@@ -35,6 +38,9 @@ POLL_S = 4.0
 HOLD_S = 6.0
 """How long an operator's whim lasts."""
 
+LOOKS_AHEAD_ONE_IN = 4
+"""Of so many controllers one looks ahead; the others go by payback, and move more often."""
+
 SOON_S = 0.2
 AWAY_S_MAX = 15.0
 """Longest absence of a controller that died."""
@@ -55,6 +61,7 @@ class SimController:
         self.feed = SimFeed(schedule)
         self.fleet: Fleet | None = None
         self.reconciler: Reconciler | None = None
+        self.foresight: Foresight | None = None
         self.deaths = 0
         self._wall_offset_s = 0.0
         self._clock_was_set = False
@@ -68,6 +75,8 @@ class SimController:
         self._repaired_s: dict[GroupKey, float] = {}
         self._back_s = 0.0
         """It stays away at least until then."""
+        ahead = schedule.seed % LOOKS_AHEAD_ONE_IN == 0
+        self._policy = replace(POLICY, timing=Timing.LOOK_AHEAD if ahead else Timing.PAYBACK)
         self._rng = random.Random(f"{schedule.seed}/controller")
         self._roster = Roster()
         self._task: asyncio.Task[None] | None = None
@@ -153,6 +162,13 @@ class SimController:
         self._roster = Roster()
         dispatch = Dispatch(self.fleet, hearing, lease_s=LEASE_S, clock=loop.time, stamp=lambda: "")
         prices = Prices([self.feed], RULES, clock=self._wall, interval_s=POLL_S)
+        self.foresight = foresight = Foresight(
+            self.store,
+            FARM.sites,
+            Pace(self._wall, self._policy.timing_tick_s),
+            market=lambda: economics.market(FARM, prices.quotes()),
+            views=self.fleet.views,
+        )
         self.reconciler = Reconciler(
             fleet=self.fleet,
             sessions=hearing,
@@ -171,6 +187,8 @@ class SimController:
         await prices.look()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(prices.run())
+            if self._policy.timing is Timing.LOOK_AHEAD:
+                tasks.create_task(foresight.run())
             tasks.create_task(self.reconciler.run())
 
     def _decide(
@@ -180,8 +198,15 @@ class SimController:
         holds: Sequence[Hold],
         now: float,
     ) -> Plan:
+        assert self.foresight is not None
         situation = planner.Situation(
-            views=views, quotes=quotes, holds=holds, policy=POLICY, farm=FARM, now=now
+            views=views,
+            quotes=quotes,
+            holds=holds,
+            policy=self._policy,
+            farm=FARM,
+            now=now,
+            foresight=self.foresight.sites,
         )
         plan = planner.plan(situation, self._roster)
         for decision in plan.decisions:

@@ -8,6 +8,7 @@ budgeted and falls otherwise, so that the least useful ones are left out, whatev
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -26,11 +27,18 @@ LEAST_RATIO, FIRST_RATIO, MOST_RATIO = 0.01, 0.03, 10.0
 class SwitchBrake:
     """Counts the switches of a pool and sets their price."""
 
-    def __init__(self, groups: int) -> None:
-        """Begin with a low price."""
-        self.ratio = FIRST_RATIO
+    def __init__(
+        self, groups: int, ratio: float = FIRST_RATIO, begun: Iterable[int] = (0,)
+    ) -> None:
+        """Begin with a low price, or go on with one and the switches of the last hours."""
+        self.ratio = ratio
         self._groups = groups
-        self._begun: deque[int] = deque([0], maxlen=HOURS_PER_DAY)
+        self._begun: deque[int] = deque(begun, maxlen=HOURS_PER_DAY)
+
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """Switches of the last hours, the present one last."""
+        return tuple(self._begun)
 
     def count(self, begun: int) -> None:
         """Take in switches that have just been ordered."""

@@ -8,6 +8,7 @@ It must never see an hour before it has begun.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -101,15 +102,22 @@ class DemandForecast:
         """Demand at each point of the lattice."""
         return np.exp(self._lattice) - self._floor
 
+    def recall(self, past: Iterable[Moment]) -> None:
+        """Take in hours gone by; they are learnt from at the next tick."""
+        for seen in past:
+            self._past.add(seen, self._level(seen))
+
     def observe(self, seen: Moment) -> None:
         """Take in one tick."""
-        level = np.log(max(0.0, seen.prices.demand_groups) + self._floor)
-        inside = float(np.clip(level, self._lattice[0], self._lattice[-1]))
-        if self._past.add(seen, inside):
+        if self._past.add(seen, self._level(seen)):
             self._fitted_h += 1
         if not len(self._rows) or self._fitted_h >= HOURS_PER_DAY:
             self._fit()
             self._fitted_h = 0
+
+    def _level(self, seen: Moment) -> float:
+        level = np.log(max(0.0, seen.prices.demand_groups) + self._floor)
+        return float(np.clip(level, self._lattice[0], self._lattice[-1]))
 
     def coming(self, count: int) -> tuple[FloatArray, FloatArray]:
         """Chances of the next hour's demand, and of `count` - 1 more by that of the hour before.

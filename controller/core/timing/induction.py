@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from controller.core.timing.terms import INFER, FloatArray, IntArray
+from controller.core.timing.terms import FloatArray, IntArray
 
 FINE_H = 3
 """Hours ahead in which every tick is a chance to move; beyond, the beginning of an hour is."""
@@ -26,8 +26,10 @@ class Outlook:
 
     idle_usd: FloatArray
     """Dollars per tick by hour and option, a serving group being without work."""
+    serving: tuple[int, ...]
+    """Options that earn by the share of work."""
     rent_usd: FloatArray
-    """Dollars per tick by hour that work adds to a serving group."""
+    """Dollars per tick by hour and option that work adds; only that of `serving` counts."""
     moving_usd: FloatArray
     """Dollars per tick by hour that a group in a switch pays."""
     busy_now: FloatArray
@@ -101,17 +103,56 @@ class Solution:
     """
     worth_usd: FloatArray
     """Expected profit from now to the horizon, by position and present option."""
+    ways_usd: FloatArray
+    """The same, of giving each order now; by position, present option and target."""
+
+    @property
+    def gains_usd(self) -> FloatArray:
+        """What each order brings beyond staying for now; by position, present option and target."""
+        stays = np.arange(self.ways_usd.shape[1])
+        gains: FloatArray = self.ways_usd - self.ways_usd[:, stays, stays][:, :, None]
+        return gains
 
 
 def solve(road: Road, outlook: Outlook, left_ticks: int) -> Solution:
     """The best orders for what is left of the present hour and the tick after it."""
     value = _next_hour(road, outlook, _later_hours(road, outlook))
     table = np.empty((left_ticks + 1, value.shape[1], road.free), dtype=np.int64)
-    value, table[-1] = _moved(road, outlook, value)
+    ways, table[-1] = _moved(road, outlook, value)
     earned = _earned(road, outlook, 0, outlook.busy_now)
     for row in table[-2::-1]:
-        value, row[:] = _moved(road, outlook, earned + value[road.following])
-    return Solution(table, value[: road.free].T)
+        value = earned + value[road.following]
+        ways, row[:] = _moved(road, outlook, value)
+    return Solution(table, value[: road.free].T, ways.transpose(2, 0, 1))
+
+
+def kept_usd(road: Road, outlook: Outlook, left_ticks: int) -> FloatArray:
+    """Expected profit of doing the same until the horizon; by position and option."""
+    chances = outlook.coming
+    usd = left_ticks * _steady(outlook, 0, outlook.busy_now)
+    for hour in range(1, len(outlook.idle_usd)):
+        usd += road.ticks_per_h * _steady(outlook, hour, outlook.busy @ chances)
+        chances = chances @ outlook.rows[hour - 1] if hour <= len(outlook.rows) else chances
+    return usd
+
+
+def settled_usd(road: Road, outlook: Outlook, left_ticks: int) -> FloatArray:
+    """The same of going elsewhere now and staying there; by position, origin and target.
+
+    What a switch misses is reckoned by the present hour.
+    """
+    missed = _steady(outlook, 0, outlook.busy_now) + outlook.moving_usd[0]
+    there = kept_usd(road, outlook, left_ticks)[:, None]
+    settled: FloatArray = there - outlook.moves_usd - road.ticks * missed[:, None]
+    return settled
+
+
+def _steady(outlook: Outlook, hour: int, busy: FloatArray) -> FloatArray:
+    """Dollars of one tick by position and option, nobody being in a switch."""
+    usd = np.repeat(outlook.idle_usd[hour][None], len(busy), axis=0)
+    for option in outlook.serving:
+        usd[:, option] += busy * outlook.rent_usd[hour, option]
+    return usd
 
 
 def _next_hour(road: Road, outlook: Outlook, value: FloatArray) -> FloatArray:
@@ -163,7 +204,8 @@ def _earned(road: Road, outlook: Outlook, hour: int, busy: FloatArray) -> FloatA
     states = (len(road.option), *(1 for _ in busy.shape))
     flat = np.where(road.left > 0, -outlook.moving_usd[hour], outlook.idle_usd[hour][road.option])
     earned: FloatArray = np.broadcast_to(flat.reshape(states), (states[0], *busy.shape)).copy()
-    earned[INFER] += busy * outlook.rent_usd[hour]
+    for option in outlook.serving:
+        earned[option] += busy * outlook.rent_usd[hour, option]
     return earned
 
 
@@ -181,9 +223,10 @@ def _best(road: Road, outlook: Outlook, value: FloatArray) -> FloatArray:
 
 
 def _moved(road: Road, outlook: Outlook, value: FloatArray) -> tuple[FloatArray, IntArray]:
-    """The same, and the order by position and origin."""
+    """The same; what each order is worth by origin, target and position, and the best of them."""
     ways = _ways(road, outlook, value)
+    value[: road.free] = ways.max(axis=1)
     stays = np.arange(road.free)
-    ways[stays, stays] += TIE_USD
-    choice = ways.argmax(axis=1)
-    return _best(road, outlook, value), choice.T
+    favoured = ways.copy()
+    favoured[stays, stays] += TIE_USD
+    return ways, favoured.argmax(axis=1).T
