@@ -15,8 +15,7 @@ import numpy.typing as npt
 from controller.core.timing import terms as t
 from controller.core.timing.induction import Road
 from controller.core.timing.terms import INFER, OFF, FloatArray, IntArray, Moment, Prices, Terms
-
-_IDLE_AND_BUSY = np.array([0.0, 1.0])
+from controller.core.timing.yields import Yields
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,7 @@ def best(moments: Sequence[Moment], terms: Terms) -> Best:
 class _Course:
     """What each tick would have brought."""
 
-    idle_usd: FloatArray
-    """Dollars by tick and option, a serving group being without work."""
-    rent_usd: FloatArray
-    """Dollars by tick that work adds to a serving group."""
-    moving_usd: FloatArray
-    """Dollars by tick that a group in a switch pays."""
+    yields: Yields
     busy: FloatArray
     """Share of work by tick and position."""
     moves_usd: FloatArray
@@ -58,28 +52,26 @@ class _Course:
     @classmethod
     def over(cls, prices: Sequence[Prices], terms: Terms, road: Road) -> _Course:
         """Add up what prices mean on these terms."""
-        net = np.array([t.net_usd_per_h(terms, each, _IDLE_AND_BUSY) for each in prices])
-        net *= terms.tick_h
-        power = np.array([each.power_usd_per_kwh for each in prices])
-        demand = np.array([each.demand_groups for each in prices])
-        return cls(
-            idle_usd=net[:, 0],
-            rent_usd=net[:, 1, INFER] - net[:, 0, INFER],
-            moving_usd=t.transition_kw(terms.watts) * terms.tick_h * power,
-            busy=t.busy_ratio(demand[:, None], np.arange(float(terms.groups))),
-            moves_usd=_moves_usd(prices, terms, road.ticks),
-        )
+        yields = Yields.over(prices, terms)
+        positions = np.arange(float(terms.groups))
+        busy = t.busy_ratio(yields.demand_groups[:, None], positions)
+        return cls(yields, busy, moves_usd(prices, terms, road.ticks))
 
     def earned(self, tick: int, road: Road) -> FloatArray:
         """Dollars of one tick by state and position."""
-        flat = np.where(road.left > 0, -self.moving_usd[tick], self.idle_usd[tick][road.option])
+        yields = self.yields
+        under_way = road.left > 0
+        flat = np.where(under_way, -yields.moving_usd[tick], yields.idle_usd[tick][road.option])
         earned = np.repeat(flat[:, None], self.busy.shape[1], axis=1)
-        earned[INFER] += self.busy[tick] * self.rent_usd[tick]
+        earned[INFER] += self.busy[tick] * yields.rent_usd[tick]
         return earned
 
 
-def _moves_usd(prices: Sequence[Prices], terms: Terms, ticks: IntArray) -> FloatArray:
-    """Lost minutes are those of the tick in which the switch ends; past the end there are none."""
+def moves_usd(prices: Sequence[Prices], terms: Terms, ticks: IntArray) -> FloatArray:
+    """Dollars by tick, origin and target of a switch begun then, its ticks left out.
+
+    Lost minutes are those of the tick in which the switch ends; past the end there are none.
+    """
     by_end = np.array([t.moves_usd(terms, each) for each in prices])
     nobody = t.moves_usd(terms, t.WORTHLESS)
     moves = np.empty_like(by_end)

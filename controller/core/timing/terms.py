@@ -16,6 +16,7 @@ from controller.core.clairvoyant import Switch
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 OPTIONS = ("mine", "eco", "infer", "off")
 MINE, ECO, INFER, OFF = range(4)
