@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,12 @@ def parse(text: str, kind: type[T], *, name: str, base: Path | None = None) -> T
     if unknown := next(_unknown_keys(data, settings, "$"), None):
         raise ConfigError(_explain(unknown, root, name))
     return settings
+
+
+def place(path: Path, steps: Sequence[str | int]) -> str:
+    """`file:line` of a key that was read, or of the nearest one above it that stands there."""
+    root, _ = _documented(_read(path), str(path))
+    return f"{path}:{_line(root, list(steps))}" if root is not None else str(path)
 
 
 def _unknown_keys(data: object, settings: object, path: str) -> Iterator[str]:

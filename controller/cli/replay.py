@@ -26,7 +26,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="play this one, and whatever else is named (all of them)",
     )
     parser.add_argument(
-        "--cost", default="base", help="switching costs: fast, base, slow, or the file's own (base)"
+        "--cost",
+        help="switching costs: fast, base, slow, or one of the file's own (base; of a farm: own)",
     )
     parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
     parser.add_argument(

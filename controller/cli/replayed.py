@@ -10,7 +10,7 @@ from rich.table import Table
 from controller.cli.terminal import Terminal
 from controller.core.timing.policies import DEFAULT, POLICIES
 from controller.replay import run as replays
-from controller.replay.report import ImpossibleError, PolicyResult, Report
+from controller.replay.report import BOUND, EXACT, ImpossibleError, PolicyResult, Report
 from wire.configfile import ConfigError
 
 OK = 0
@@ -18,7 +18,15 @@ FAILED = 1
 BAD_INPUT = 2
 PERCENT = 100.0
 
-_HEADS = ("of perfect foresight", "profit", "missed ¢/GPU-day", "switches/group-day", "worst week")
+_EARNS = {EXACT: "earns", BOUND: "cannot earn more than (a bound)"}
+_HEADS = (
+    "of perfect foresight",
+    "profit",
+    "missed ¢/GPU-day",
+    "switches/group-day",
+    "worst week",
+    "violations",
+)
 
 
 def run(args: Namespace) -> int:
@@ -31,7 +39,7 @@ def run(args: Namespace) -> int:
             raise ConfigError(f"--decisions: play {DEFAULT} too, or one policy only")
         done = replays.replay(args.scenario, cost=args.cost, policies=names)
         if args.decisions:
-            replays.write_decisions(args.decisions, done.moments, done.played[recorded])
+            replays.write_decisions(args.decisions, done.stage, done.played[recorded])
     except ConfigError as error:
         terminal.complain(str(error), "docs/replay.md describes the file, its columns and names")
         return BAD_INPUT
@@ -45,7 +53,8 @@ def run(args: Namespace) -> int:
 def _table(report: Report) -> Table:
     title = (
         f"{report.scenario}, {report.begins} to {report.ends}, {report.groups} groups, "
-        f"{report.cost} switches: perfect foresight earns ${report.clairvoyant_usd:,.2f} with "
+        f"{report.cost} switches: perfect foresight {_EARNS[report.clairvoyant]} "
+        f"${report.clairvoyant_usd:,.2f} with "
         f"{report.clairvoyant_switches_per_group_day:.1f} switches per group and day"
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
@@ -64,6 +73,7 @@ def _cells(result: PolicyResult) -> tuple[str, ...]:
         f"{result.regret_cents_per_gpu_day:.2f}",
         f"{result.switches_per_group_day:.2f}",
         _percent(result.worst_week_share),
+        str(result.violations),
     )
 
 

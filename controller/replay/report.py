@@ -10,10 +10,13 @@ import msgspec
 from controller.core.timing.hindsight import Best
 from controller.core.timing.ledger import Played
 from controller.core.timing.terms import FloatArray
+from controller.replay.library import shown
+from controller.replay.stage import SECONDS_PER_DAY, Span, Stage
 
-SECONDS_PER_DAY = 86_400.0
 DAYS_PER_WEEK = 7
 CENTS_PER_USD = 100.0
+EXACT, BOUND = "exact", "bound"
+"""Whether nobody could have earned more than the clairvoyant, or it could not have itself."""
 ROUNDING_USD = 1e-6
 """How far sums of the same dollars in another order may lie apart."""
 
@@ -38,7 +41,7 @@ class PolicyResult:
     worst_week_share: float | None
     """Share of the clairvoyant's profit in the worst seven days; none: the window is shorter."""
     violations: int
-    """Orders that could not be carried out."""
+    """Orders that named no option, and ticks in which a contract or a power cap was broken."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, rename={"begins": "from", "ends": "to"}):
@@ -52,26 +55,53 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename={"begins": "from"
     tick_s: float
     cost: str
     groups: int
+    gpus: int
+    clairvoyant: str
+    """`exact`, or `bound`: more than anybody could have earned."""
     clairvoyant_usd: float
     clairvoyant_switches_per_group_day: float
     policies: tuple[PolicyResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """How much was replayed."""
+class Sums:
+    """What all pools came to together."""
 
-    groups: int
-    ticks: int
-    tick_s: float
+    profit_usd: FloatArray
+    """By tick."""
+    switches: int
+    violations: int = 0
 
-    @property
-    def group_days(self) -> float:
-        """Days of all groups together."""
-        return self.groups * self.ticks * self.tick_s / SECONDS_PER_DAY
+    @classmethod
+    def of(cls, pools: Sequence[Played] | Sequence[Best]) -> Sums:
+        """Add pools up."""
+        return cls(
+            sum((pool.profit_usd for pool in pools[1:]), pools[0].profit_usd),
+            sum(pool.switches for pool in pools),
+            sum(pool.violations for pool in pools if isinstance(pool, Played)),
+        )
 
 
-def judge(name: str, played: Played, best: Best, span: Span, *, default: bool) -> PolicyResult:
+def of(stage: Stage, best: Sums, results: tuple[PolicyResult, ...], *, exact: bool) -> Report:
+    """The report of one replay."""
+    span = stage.span
+    begins_s = stage.moments[0].at_s
+    return Report(
+        scenario=stage.name,
+        begins=shown(begins_s),
+        ends=shown(begins_s + span.ticks * span.tick_s),
+        tick_s=span.tick_s,
+        cost=stage.cost,
+        groups=span.groups,
+        gpus=span.gpus,
+        clairvoyant=EXACT if exact else BOUND,
+        clairvoyant_usd=round(float(best.profit_usd.sum()), 6),
+        clairvoyant_switches_per_group_day=round(best.switches / span.group_days, 4),
+        policies=results,
+    )
+
+
+def judge(name: str, played: Sums, best: Sums, span: Span, *, default: bool) -> PolicyResult:
     """The figures of one policy. Raises `ImpossibleError` if it beat perfect foresight."""
     profit, most = float(played.profit_usd.sum()), float(best.profit_usd.sum())
     if profit > most + ROUNDING_USD * max(1.0, abs(most)):
@@ -83,7 +113,7 @@ def judge(name: str, played: Played, best: Best, span: Span, *, default: bool) -
         default=default,
         profit_usd=round(profit, 6),
         share_of_clairvoyant=_share(profit, most),
-        regret_cents_per_gpu_day=round((most - profit) * CENTS_PER_USD / span.group_days, 4),
+        regret_cents_per_gpu_day=round((most - profit) * CENTS_PER_USD / span.gpu_days, 4),
         switches_per_group_day=round(played.switches / span.group_days, 4),
         worst_week_share=_worst_week(played.profit_usd, best.profit_usd, span),
         violations=played.violations,

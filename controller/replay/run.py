@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
-from controller.core.timing import hindsight, ledger
+from controller.core.timing import bound, hindsight, site
+from controller.core.timing.hindsight import Best
 from controller.core.timing.ledger import Played
+from controller.core.timing.linear import SolverError
 from controller.core.timing.policies import DEFAULT, POLICIES
-from controller.core.timing.terms import OPTIONS, Moment, Terms
-from controller.replay import course, report, settings
-from controller.replay.report import Report, Span
+from controller.core.timing.site import Site
+from controller.core.timing.terms import OPTIONS
+from controller.replay import report, staging
+from controller.replay.library import shown
+from controller.replay.report import ImpossibleError, Report, Sums
+from controller.replay.stage import Stage
 from wire.configfile import ConfigError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,45 +26,56 @@ class Replay:
     """One scenario played under one choice of costs."""
 
     report: Report
-    moments: tuple[Moment, ...]
-    played: dict[str, Played]
-    """By policy."""
+    stage: Stage
+    best: tuple[Best, ...]
+    """What perfect foresight or its bound makes, by pool."""
+    played: dict[str, tuple[Played, ...]]
+    """By policy, then by pool."""
 
 
-def replay(path: Path, *, cost: str, policies: Sequence[str] = tuple(POLICIES)) -> Replay:
+def replay(
+    path: Path, *, cost: str | None = None, policies: Sequence[str] = tuple(POLICIES)
+) -> Replay:
     """Play the policies over the scenario, and the clairvoyant.
 
     Raises:
         ConfigError: The scenario or a series cannot be used, or a name is unknown.
-        ImpossibleError: A policy earned more than perfect foresight.
+        ImpossibleError: A policy earned more than perfect foresight, or that was not found.
     """
-    scenario = settings.load(path)
-    terms = _terms(scenario, path, cost)
-    makers = {name: _known(name, POLICIES, "policy") for name in policies}
-    moments = course.load(scenario)
-    best = hindsight.best(moments, terms)
-    played = {name: ledger.play(moments, terms, make(terms)) for name, make in makers.items()}
-    span = Span(scenario.groups, len(moments), scenario.tick_s)
-    results = [
-        report.judge(name, done, best, span, default=name == DEFAULT)
+    for name in policies:
+        if name not in POLICIES:
+            raise ConfigError(f"policy {name!r} is unknown; known: {', '.join(POLICIES)}")
+    stage = staging.load(path, cost)
+    sites = tuple(stage.played_sites())
+    best = tuple(each for place in sites for each in _best(place))
+    played = {
+        name: tuple(done for place in sites for done in site.play(place, POLICIES[name]))
+        for name in policies
+    }
+    sums = Sums.of(best)
+    results = tuple(
+        report.judge(name, Sums.of(done), sums, stage.span, default=name == DEFAULT)
         for name, done in played.items()
-    ]
-    found = Report(
-        scenario=path.stem,
-        begins=instant(moments[0].at_s),
-        ends=instant(moments[-1].at_s + scenario.tick_s),
-        tick_s=scenario.tick_s,
-        cost=cost,
-        groups=scenario.groups,
-        clairvoyant_usd=round(float(best.profit_usd.sum()), 6),
-        clairvoyant_switches_per_group_day=round(best.switches / span.group_days, 4),
-        policies=tuple(results),
     )
-    return Replay(found, moments, played)
+    found = report.of(stage, sums, results, exact=not any(place.coupled for place in sites))
+    return Replay(found, stage, best, played)
 
 
-def write_decisions(path: Path, moments: Sequence[Moment], played: Played) -> None:
+def _best(place: Site) -> Iterator[Best]:
+    """What could have been earned at most, by pool."""
+    if not place.coupled:
+        yield from (hindsight.best(pool.moments, pool.terms) for pool in place.pools)
+        return
+    try:
+        yield from bound.bound(place)
+    except SolverError as error:
+        raise ImpossibleError(f"no bound was found: {error}") from error
+
+
+def write_decisions(path: Path, stage: Stage, played: Sequence[Played]) -> None:
     """One row for each group whenever its order changes, the first tick included.
+
+    Several pools are told apart by a column more.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -71,30 +83,21 @@ def write_decisions(path: Path, moments: Sequence[Moment], played: Played) -> No
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(("ts_utc", "group", "option"))
-            for order in played.orders:
-                at = instant(moments[order.tick].at_s)
-                rows.writerow((at, order.group, OPTIONS[order.option]))
+            single = len(played) == 1
+            rows.writerow(("ts_utc", "group", "option") + (() if single else ("pool",)))
+            for tick, lot, group, option in _orders(stage, played):
+                at = shown(stage.moments[tick].at_s)
+                rows.writerow((at, group, OPTIONS[option]) + (() if single else (lot,)))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def instant(at_s: float) -> str:
-    """ISO 8601, UTC, whole seconds."""
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _terms(scenario: settings.Scenario, path: Path, cost: str) -> Terms:
-    return Terms(
-        groups=scenario.groups,
-        tick_s=scenario.tick_s,
-        watts=scenario.gpu_watts,
-        rental_fee_ratio=scenario.rental_fee_ratio,
-        switches=_known(cost, scenario.costs, f"{path}: switching cost").switches(),
-    )
-
-
-def _known(name: str, choices: Mapping[str, T], what: str) -> T:
-    if name not in choices:
-        raise ConfigError(f"{what} {name!r} is unknown; known: {', '.join(choices)}")
-    return choices[name]
+def _orders(stage: Stage, played: Sequence[Played]) -> list[tuple[int, str, int, int]]:
+    """Every change of an order by tick and pool."""
+    told = [
+        (order.tick, number, order.group, order.option)
+        for number, done in enumerate(played)
+        for order in done.orders
+    ]
+    names = [lot.name for lot in stage.lots]
+    return [(tick, names[number], group, option) for tick, number, group, option in sorted(told)]

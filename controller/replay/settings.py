@@ -1,28 +1,31 @@
-"""A replay's scenario file, and the costs of switching. Unknown keys are errors.
+"""A window: a scenario file of one pool, and the costs of switching. Unknown keys are errors.
 
 It describes; it reads no series and decides nothing.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, time
 from pathlib import Path
 from types import MappingProxyType
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from controller.core.clairvoyant import Switch
-from controller.core.timing.terms import OPTIONS, SECONDS_PER_H, Watts
+from controller.core.timing.terms import OPTIONS
 from controller.feeds.settings import RecordedFile
+from controller.replay.parts import (
+    GROUPS_MAX,
+    TICKS_PER_SWITCH_MAX,
+    Clock,
+    Gear,
+    Problem,
+    Timeline,
+    amount,
+    refuse,
+    under,
+)
 from wire import configfile
 from wire.configfile import ConfigError
-
-GROUPS_MAX = 100_000
-"""A larger pool is a mistake."""
-TICKS_PER_SWITCH_MAX = 288
-"""A switch without income for longer is a mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,34 +78,18 @@ COSTS = MappingProxyType(
 """Costs that need not be written down: a model that loads at once, in minutes, slowly."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """Equal groups at one site, and the recorded series that they live through."""
+@dataclass(frozen=True, kw_only=True)
+class Scenario(Timeline, Clock, Gear):
+    """Equal groups of one GPU at one site, and the recorded series that they live through."""
 
-    tick_s: float
-    """Length of one tick, seconds; an hour must be a whole number of them."""
-    time_zone: str
-    """Of the site, as the IANA names it, e.g. `Europe/Brussels`."""
     groups: int
     """How many equal groups; serving ones are filled by rising index."""
-    gpu_watts: Watts
-    """At the wall, of one group."""
-    rental_fee_ratio: float
-    """Share of rental income that the marketplace keeps."""
     series: Path | None = None
     """CSV file with the columns of the series' own names. Exactly one of this and `recordings`."""
     recordings: tuple[RecordedFile, ...] = ()
     """Any CSV files, for the series `power`, `mine`, `rental`, `demand`, `eco` and `day_ahead`."""
     information_delay_s: float | None = None
     """How late a tick becomes known; only one tick is possible, which is the default."""
-    day_ahead_known_from: str = "13:00"
-    """Local time of the day before from which day-ahead prices are known."""
-    begins: datetime | None = None
-    """First tick; none: the first one at which every series has a value."""
-    ends: datetime | None = None
-    """End, itself left out; none: a tick after the last value of the power price."""
-    gap_s_max: float = SECONDS_PER_H
-    """A value holds until the next one, but no longer than this; a longer gap is an error."""
     switch_costs: dict[str, SwitchCosts] = field(default_factory=dict)
     """Further choices for `--cost`, by name; those known without are `fast`, `base`, `slow`."""
 
@@ -111,71 +98,34 @@ class Scenario:
         """Every choice for `--cost`."""
         return {**COSTS, **self.switch_costs}
 
-    @property
-    def zone(self) -> ZoneInfo:
-        """The site's time zone."""
-        return ZoneInfo(self.time_zone)
-
-    @property
-    def known_from(self) -> time:
-        """Local time from which tomorrow's prices are known."""
-        return time.fromisoformat(self.day_ahead_known_from)
-
 
 def load(path: Path) -> Scenario:
     """Read and check one scenario. Raises `ConfigError` naming file, line and what to do."""
     if not path.exists():
         raise ConfigError(f"{path}: no such file; name a scenario")
     scenario = configfile.load(path, Scenario)
-    if found := next(_problems(scenario), None):
-        raise ConfigError(f"{path}: {found}")
+    refuse(path, _problems(scenario))
     return scenario
 
 
-def _problems(scenario: Scenario) -> Iterator[str]:
+def _problems(scenario: Scenario) -> Iterator[Problem]:
     """What cannot be so; each with what to do."""
-    yield from _pool_problems(scenario)
-    if (scenario.series is None) == (not scenario.recordings):
-        yield "name the prices: exactly one of `series` and `recordings`"
-    if scenario.information_delay_s not in (None, scenario.tick_s):
-        yield "information_delay_s: a tick is known when it has passed; write tick_s, or nothing"
-    yield from _time_problems(scenario)
-    for name, costs in scenario.switch_costs.items():
-        yield from (f"switch_costs.{name}: {problem}" for problem in _cost_problems(costs))
-
-
-def _pool_problems(scenario: Scenario) -> Iterator[str]:
     if not 1 <= scenario.groups <= GROUPS_MAX:
-        yield f"groups: 1 to {GROUPS_MAX}"
-    if not 0 <= scenario.rental_fee_ratio < 1:
-        yield "rental_fee_ratio: from 0 to below 1, such as 0.2 for 20 %"
-    for name, watts in asdict(scenario.gpu_watts).items():
-        if not (math.isfinite(watts) and watts >= 0):
-            yield f"gpu_watts.{name}: watts from 0 up"
+        yield ("groups",), f"1 to {GROUPS_MAX}"
+    yield from scenario.gear_problems()
+    if (scenario.series is None) == (not scenario.recordings):
+        yield (), "name the prices: exactly one of `series` and `recordings`"
+    if scenario.information_delay_s not in (None, scenario.tick_s):
+        yield ("information_delay_s",), "a tick is known when it has passed; write tick_s, or none"
+    yield from scenario.timeline_problems()
+    yield from scenario.clock_problems()
+    for name, costs in scenario.switch_costs.items():
+        yield from under(_cost_problems(costs), "switch_costs", name)
 
 
-def _time_problems(scenario: Scenario) -> Iterator[str]:
-    tick_s = scenario.tick_s
-    if not 1 <= tick_s <= SECONDS_PER_H or SECONDS_PER_H % tick_s:
-        yield "tick_s: seconds that divide an hour, such as 300"
-    if not scenario.gap_s_max > 0:
-        yield "gap_s_max: seconds above 0"
-    try:
-        _ = scenario.known_from
-    except ValueError:
-        yield 'day_ahead_known_from: a local time in quotes, such as "13:00"'
-    try:
-        _ = scenario.zone
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        yield f"time_zone: {scenario.time_zone!r} is unknown; write one such as Europe/Brussels"
-    for name, instant in (("begins", scenario.begins), ("ends", scenario.ends)):
-        if instant is not None and instant.tzinfo is None:
-            yield f"{name}: lacks its zone; append Z for UTC"
-
-
-def _cost_problems(costs: SwitchCosts) -> Iterator[str]:
+def _cost_problems(costs: SwitchCosts) -> Iterator[Problem]:
     for name, value in asdict(costs).items():
-        if not (math.isfinite(value) and value >= 0):
-            yield f"{name}: a number from 0 up"
+        if not amount(value):
+            yield (name,), "a number from 0 up"
         elif name.endswith("_ticks") and value > TICKS_PER_SWITCH_MAX:
-            yield f"{name}: {TICKS_PER_SWITCH_MAX} at most"
+            yield (name,), f"{TICKS_PER_SWITCH_MAX} at most"

@@ -13,11 +13,12 @@ import pytest
 
 from controller.cli import main
 from controller.core.timing import ledger
-from controller.core.timing.hindsight import Best
 from controller.core.timing.policies import DEFAULT, POLICIES
-from controller.core.timing.terms import OFF, OPTIONS, Moment, Terms
+from controller.core.timing.terms import OFF, OPTIONS, Moment
 from controller.replay import course, report, settings
-from controller.replay.report import ImpossibleError, Span
+from controller.replay.report import ImpossibleError, Sums
+from controller.replay.stage import Span
+from controller.replay.staging import window_terms
 from tests.controller.pool import PRICES, Told, days, rough
 from tests.docs.repository import ROOT
 from wire.configfile import ConfigError
@@ -118,21 +119,12 @@ def test_decisions_played_again_bring_what_was_reported(
     ticks = {stamp(moment): tick for tick, moment in enumerate(moments)}
     for line in lines:
         orders[ticks[line["ts_utc"]] :, int(line["group"])] = OPTIONS.index(line["option"])
-    played = ledger.play(moments, terms(scenario), Told(*orders.tolist()))
+    pool = window_terms(scenario, scenario.costs["base"])
+    played = ledger.play(moments, pool, Told(*orders.tolist()))
     assert played.profit_usd.sum() == pytest.approx(found["policies"][0]["profit_usd"], abs=1e-5)
     days_of_groups = 3 * 8
     switches = found["policies"][0]["switches_per_group_day"] * days_of_groups
     assert played.switches == pytest.approx(switches, abs=0.01)
-
-
-def terms(scenario: settings.Scenario) -> Terms:
-    return Terms(
-        groups=scenario.groups,
-        tick_s=scenario.tick_s,
-        watts=scenario.gpu_watts,
-        rental_fee_ratio=scenario.rental_fee_ratio,
-        switches=scenario.costs["base"].switches(),
-    )
 
 
 def test_a_window_cut_short_gives_the_same_decisions_up_to_there(
@@ -240,27 +232,26 @@ def test_day_ahead_prices_become_known_at_their_local_hour(tmp_path: Path) -> No
 
 
 def test_more_than_perfect_foresight_is_refused() -> None:
-    played = ledger.Played(np.array([2.0, 1.0]), (), 0, 0)
-    best = Best(np.array([1.0, 1.9]), 0)
+    played, best = Sums(np.array([2.0, 1.0]), 0), Sums(np.array([1.0, 1.9]), 0)
     with pytest.raises(
         ImpossibleError, match=r"cheat earned \$3\.000000, more than perfect foresight"
     ):
-        report.judge("cheat", played, best, Span(1, 2, 300.0), default=False)
+        report.judge("cheat", played, best, Span(1, 1, 2, 300.0), default=False)
 
 
 def test_the_worst_week_is_of_seven_days_on_end() -> None:
     most = np.ones(10)
     got = np.array([1.0, 1, 0, 0, 0, 0, 0, 0, 0, 1])
-    span = Span(groups=2, ticks=10, tick_s=86_400.0)
-    result = report.judge("p", ledger.Played(got, (), 10, 0), Best(most, 0), span, default=False)
+    span = Span(groups=2, gpus=2, ticks=10, tick_s=86_400.0)
+    result = report.judge("p", Sums(got, 10), Sums(most, 0), span, default=False)
     assert result.worst_week_share == 0.0
     assert result.share_of_clairvoyant == 0.3
     assert result.switches_per_group_day == 0.5
     assert result.regret_cents_per_gpu_day == 35.0
-    short = Span(groups=2, ticks=10, tick_s=3600.0)
-    result = report.judge("p", ledger.Played(got, (), 0, 0), Best(most, 0), short, default=False)
+    short = Span(groups=2, gpus=2, ticks=10, tick_s=3600.0)
+    result = report.judge("p", Sums(got, 0), Sums(most, 0), short, default=False)
     assert result.worst_week_share is None
-    none = report.judge("p", ledger.Played(-got, (), 0, 0), Best(-got, 0), span, default=False)
+    none = report.judge("p", Sums(-got, 0), Sums(-got, 0), span, default=False)
     assert none.share_of_clairvoyant is None
 
 

@@ -1,0 +1,77 @@
+"""What a replay plays: sites and pools with all that they live through. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from controller.core.timing.site import Pool, Site
+from controller.core.timing.terms import Moment
+
+SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """A pool, as its owner calls it."""
+
+    name: str
+    """Site and class."""
+    gpus: int
+    """GPUs of all groups."""
+    pool: Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How much is replayed."""
+
+    groups: int
+    gpus: int
+    ticks: int
+    tick_s: float
+
+    @property
+    def group_days(self) -> float:
+        """Days of all groups together."""
+        return self.groups * self.ticks * self.tick_s / SECONDS_PER_DAY
+
+    @property
+    def gpu_days(self) -> float:
+        """Days of all GPUs together."""
+        return self.gpus * self.ticks * self.tick_s / SECONDS_PER_DAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Everything that a replay needs."""
+
+    name: str
+    tick_s: float
+    cost: str
+    """Which switching costs were chosen."""
+    sites: tuple[tuple[Lot, ...], ...]
+    """Pools by site."""
+    caps_w: tuple[float, ...]
+    """By site; infinite: none."""
+
+    @property
+    def lots(self) -> tuple[Lot, ...]:
+        """All pools."""
+        return tuple(lot for lots in self.sites for lot in lots)
+
+    @property
+    def moments(self) -> Sequence[Moment]:
+        """What the first pool lives through; the instants are everybody's."""
+        return self.lots[0].pool.moments
+
+    @property
+    def span(self) -> Span:
+        """How much there is of it."""
+        groups = sum(lot.pool.terms.groups for lot in self.lots)
+        return Span(groups, sum(lot.gpus for lot in self.lots), len(self.moments), self.tick_s)
+
+    def played_sites(self) -> Iterator[Site]:
+        """The sites as they are played."""
+        for lots, cap_w in zip(self.sites, self.caps_w, strict=True):
+            yield Site(pools=tuple(lot.pool for lot in lots), cap_w=cap_w)
