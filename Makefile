@@ -89,7 +89,7 @@ soak: system $(VENV)/.dev ## COUNT switches on a booted systemd, the agent kille
 	@$(RUN) tests.systemd --seed $(SEED) --count $(COUNT) $(ARGS)
 
 .PHONY: replay
-replay: $(VENV)/.demo ## every timing policy over recorded prices: ARGS="a.yaml b.yaml"
+replay: $(VENV)/$(if $(findstring --report,$(ARGS)),.dev,.demo) ## policies over recorded prices: ARGS="a.yaml b.yaml --report DIR"
 	@$(RUN) controller.replay $(or $(ARGS),docs/examples/replay.yaml)
 
 .PHONY: lock

@@ -36,6 +36,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="FILE",
         help="write every order as CSV there: of the only policy named, else of the default one",
     )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR-OR-FILE.html",
+        help="write a page with plots there, for people; needs the extra `report`",
+    )
     parser.set_defaults(run=_run, local=True)
 
 

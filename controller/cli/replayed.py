@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 
 from rich import box
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from controller.cli.terminal import Terminal
 from controller.core.timing.policies import DEFAULT, POLICIES
+from controller.replay import page as pages
 from controller.replay import run as replays
 from controller.replay.report import BOUND, EXACT, ImpossibleError, PolicyResult, Report
 from wire.configfile import ConfigError
@@ -40,6 +42,7 @@ def run(args: Namespace) -> int:
         done = replays.replay(args.scenario, cost=args.cost, policies=names)
         if args.decisions:
             replays.write_decisions(args.decisions, done.stage, done.played[recorded])
+        page = pages.write(args.report, done) if args.report else None
     except ConfigError as error:
         terminal.complain(str(error), "docs/replay.md describes the file, its columns and names")
         return BAD_INPUT
@@ -47,6 +50,8 @@ def run(args: Namespace) -> int:
         terminal.complain(str(error), "the accounts cannot be right; please report it")
         return FAILED
     terminal.show(done.report, _table(done.report))
+    if page is not None:
+        print(f"rigshift: wrote {page}", file=sys.stderr)
     return OK
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from controller.core.timing.policies import DEFAULT, POLICIES
-from controller.replay import run
+from controller.replay import page, run
 from controller.replay.report import ImpossibleError, PolicyResult, Report
 from controller.replay.settings import COSTS
 from wire.configfile import ConfigError
@@ -32,10 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m controller.replay", description=__doc__)
     parser.add_argument("scenario", type=Path, nargs="+", metavar="SCENARIO.yaml")
     parser.add_argument("--policy", action="append", choices=POLICIES, help="only these")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write a page for each row there"
+    )
     args = parser.parse_args(argv)
     policies = tuple(dict.fromkeys([DEFAULT, *(args.policy or OTHERS)]))
     try:
-        for line in _table(args.scenario, policies):
+        for line in _table(args.scenario, policies, args.report):
             print(line, flush=True)
     except (ConfigError, ImpossibleError) as error:
         print(f"replay: {error}", file=sys.stderr)
@@ -43,16 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _table(scenarios: Sequence[Path], policies: Sequence[str]) -> Iterator[str]:
+def _table(scenarios: Sequence[Path], policies: Sequence[str], pages: Path | None) -> Iterator[str]:
     """Lines of the table as they are known: a row for each scenario and cost, and the means."""
     yield _line(HEADS)
     yield _line(["---", "---"] + ["---:"] * (len(HEADS) - 2))
     reports = []
     for path in scenarios:
         for cost in COSTS:
-            found = run.replay(path, cost=cost, policies=policies).report
-            reports.append(found)
-            yield _row(found)
+            done = run.replay(path, cost=cost, policies=policies)
+            if pages is not None:
+                page.write(pages, done)
+            reports.append(done.report)
+            yield _row(done.report)
     yield _line(["mean", "", "", *_means(reports), "", "", ""])
 
 

@@ -115,7 +115,7 @@ def _lot(told: Farm, key: tuple[str, str], cost: str | None, moments: tuple[Mome
         if (each.site, each.rig_class) == key
     )
     pool = Pool(terms=terms, moments=moments, contracts=contracts)
-    return Lot(name="/".join(key), gpus=groups * rig_class.gpus_per_group, pool=pool)
+    return Lot(site=key[0], name="/".join(key), gpus=groups * rig_class.gpus_per_group, pool=pool)
 
 
 def _group_watts(rig_class: RigClass) -> Watts:

@@ -15,8 +15,9 @@ SECONDS_PER_DAY = 86_400.0
 class Lot:
     """A pool, as its owner calls it."""
 
+    site: str
     name: str
-    """Site and class."""
+    """Its site and class."""
     gpus: int
     """GPUs of all groups."""
     pool: Pool

@@ -14,12 +14,14 @@ from controller.replay.stage import Lot, Stage
 from wire import configfile
 from wire.configfile import ConfigError
 
+FARM_KEYS = frozenset({"sites", "classes", "contracts"})
+"""Whoever writes one of these means a farm."""
 BASE = "base"
 """Switching costs of a window for which nobody chose any."""
 
 
 def load(path: Path, cost: str | None) -> Stage:
-    """Read a scenario file, a farm's if it names sites, and its series.
+    """Read a scenario file of either kind, and its series.
 
     Raises:
         ConfigError: Something cannot be used, or the cost is unknown.
@@ -27,7 +29,9 @@ def load(path: Path, cost: str | None) -> Stage:
     if not path.exists():
         raise ConfigError(f"{path}: no such file; name a scenario")
     raw: dict[str, Any] = configfile.load(path, dict[str, Any])
-    return farm_staging.load(path, cost) if "sites" in raw else _window(path, cost or BASE)
+    if FARM_KEYS & raw.keys():
+        return farm_staging.load(path, cost)
+    return _window(path, cost or BASE)
 
 
 def _window(path: Path, cost: str) -> Stage:
@@ -37,7 +41,7 @@ def _window(path: Path, cost: str) -> Stage:
         raise ConfigError(f"{path}: switching cost {cost!r} is unknown; known: {names}")
     terms = window_terms(scenario, scenario.costs[cost])
     pool = Pool(terms=terms, moments=course.load(scenario))
-    lot = Lot(name=path.stem, gpus=scenario.groups, pool=pool)
+    lot = Lot(site=path.stem, name=path.stem, gpus=scenario.groups, pool=pool)
     return Stage(
         name=path.stem, tick_s=scenario.tick_s, cost=cost, sites=((lot,),), caps_w=(math.inf,)
     )
