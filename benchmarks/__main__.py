@@ -7,7 +7,15 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import agent_cost, agent_start, figures, planning, simulation, switching
+from benchmarks import (
+    agent_cost,
+    agent_start,
+    figures,
+    planning,
+    replaying,
+    simulation,
+    switching,
+)
 from benchmarks.figures import Figure
 
 Measure = Callable[[argparse.Namespace], Iterator[Figure]]
@@ -18,6 +26,7 @@ PARTS: dict[str, Measure] = {
     "switch": lambda options: switching.measure(options.python, 10 * options.count),
     "sim": lambda options: simulation.measure(10 * options.count),
     "plan": lambda options: planning.measure(options.count),
+    "replay": lambda _: replaying.measure(),
 }
 
 

@@ -23,6 +23,7 @@ from agent import settings as agent
 from agent.core.model import Offline
 from agent.settings import profiles
 from controller import settings as controller
+from controller.replay import farm
 from controller.replay import settings as replay
 from tests.docs.repository import ROOT
 
@@ -32,12 +33,14 @@ FILES = {
     "profiles.yaml": profiles.Profiles,
     "controller.yaml": controller.Settings,
     "scenario.yaml": replay.Scenario,
+    "farm.yaml": farm.Farm,
 }
 LOADERS: dict[str, Callable[[Path], object]] = {
     "agent.yaml": agent.load,
     "profiles.yaml": profiles.load,
     "controller.yaml": controller.load,
     "scenario.yaml": replay.load,
+    "farm.yaml": farm.load,
 }
 EXAMPLES = ("operations.md", "gpu-profiles.md", "replay.md")
 
