@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.core.timing import bound, hindsight, site
+from controller.core.timing import bound, hindsight
 from controller.core.timing.hindsight import Best
 from controller.core.timing.ledger import Played
 from controller.core.timing.linear import SolverError
 from controller.core.timing.policies import DEFAULT, POLICIES
 from controller.core.timing.site import Site
 from controller.core.timing.terms import OPTIONS
-from controller.replay import report, staging
+from controller.replay import contest, report, staging
 from controller.replay.library import shown
 from controller.replay.report import ImpossibleError, Report, Sums
 from controller.replay.stage import Stage
@@ -48,10 +48,7 @@ def replay(
     stage = staging.load(path, cost)
     sites = tuple(stage.played_sites())
     best = tuple(each for place in sites for each in _best(place))
-    played = {
-        name: tuple(done for place in sites for done in site.play(place, POLICIES[name]))
-        for name in policies
-    }
+    played = contest.play(sites, policies)
     sums = Sums.of(best)
     results = tuple(
         report.judge(name, Sums.of(done), sums, stage.span, default=name == DEFAULT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from controller.cli import main
 from controller.core.timing.policies import DEFAULT
-from controller.replay import farm, run, staging
+from controller.replay import contest, farm, run, staging
 from controller.replay.farm import Switching, Toll
 from controller.replay.settings import COSTS
 from tests.controller.pool import days, rough
@@ -124,6 +125,18 @@ def test_the_figures_are_those_of_its_pools_together(tmp_path: Path) -> None:
     assert result.switches_per_group_day == pytest.approx(switches / group_days, abs=1e-4)
     best = sum(float(each.profit_usd.sum()) for each in done.best)
     assert done.report.clairvoyant_usd == pytest.approx(best, abs=1e-5)
+
+
+def test_processes_change_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, policies = written(tmp_path), ["greedy", "always-mine"]
+    alone = run.replay(path, policies=policies)
+    monkeypatch.setattr(contest, "ALONE_TICKS_MAX", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    together = run.replay(path, policies=policies)
+    assert together.report == alone.report
+    for name in policies:
+        for one, other in zip(together.played[name], alone.played[name], strict=True):
+            assert one.orders == other.orders
 
 
 def test_without_caps_and_contracts_foresight_is_exact(
