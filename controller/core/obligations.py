@@ -184,9 +184,11 @@ def _agreed(
         case = party.case
         gpus, lost = len(case.view.offer.gpus), case.standing.block is Block.QUARANTINED
         contract = bond.contract if bond is not None and case.view.committed else None
-        # What is tied elsewhere would help a contract that lacks, were it free: a repair asks.
-        helps = () if case.standing.free else tuple(c for c in lacking if fits(c, case))
-        serves = (contract,) if contract is not None else helps
+        serves: tuple[ContractSettings, ...] = ()
+        if contract is None:
+            serves = tuple(c for c in lacking if _would_help(c, case))
+        elif case.standing.block is not Block.OFFLINE:
+            serves = (contract,)  # A rig that is silent is kept in hope; it is not relied on.
         alike = (case.kin, gpus, lost, tuple(one.name for one in serves))
         if alike not in known:
             known[alike] = Terms(
@@ -196,6 +198,12 @@ def _agreed(
                 thrift=thrift,
             )
         yield Party(replace(case, terms=known[alike]), party.members), bond
+
+
+def _would_help(contract: ContractSettings, case: Case) -> bool:
+    """Whether a group that is tied elsewhere could serve, were it free: a repair asks."""
+    standing = case.standing
+    return not standing.free and standing.runs != contract.workload and fits(contract, case)
 
 
 def _premiums(

@@ -173,6 +173,12 @@ def test_what_cannot_be_had_is_told_with_what_is_missing() -> None:
     )
 
 
+def test_who_is_silent_meets_no_requirement() -> None:
+    silent = view(0, "llama", committed=True, online=False)
+    (met,) = planned([silent], owing(contract())).requirements
+    assert (met.name, met.counted, met.met) == ("contract acme", 0.0, False)
+
+
 def test_nobody_offers_it_is_told() -> None:
     plan = planned([view()], owing(contract(workload="qwen")))
     assert "no group of its sites and classes offers qwen" in plan.warnings[0]
