@@ -115,10 +115,13 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     config = settings.load(options.config)
+    policy = settings.policy(config).settings
     print(
         f"{options.config}: good. {len(config.farm.sites)} sites, "
         f"{len(config.farm.earnings)} earnings, {len(config.quotes)} series, "
-        f"{assembly.count(config.feeds)} feeds; state in {config.state_dir}"
+        f"{assembly.count(config.feeds)} feeds; "
+        f"{len(policy.contracts)} contracts, {len(policy.desks)} desks, {len(policy.rules)} rules; "
+        f"state in {config.state_dir}"
     )
     return 0
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.core.model import Decision, GroupKey, Hold
+from controller.core.obligation import Coverage, Fulfilment
+from controller.ports import StoredPolicy
 from wire.figures import Measured
 from wire.model import Phase, Rejection
 
@@ -149,3 +151,67 @@ class Summary:
     """Checks that failed."""
     locked: tuple[GroupLine, ...] = ()
     """Groups that no price may move, such as rented ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLine:
+    """A rule of the policy and where it stands."""
+
+    name: str
+    when: str
+    reason: str
+    active: bool
+    """Whether it is in effect."""
+    against_since: float | None
+    """Since when its condition has said the opposite; none: it agrees."""
+    for_s: float
+    """How long it must, before the rule follows."""
+    trouble: str
+    """Why its condition cannot be told; it counts as false then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyShown:
+    """The policy in force, and how its parts stand."""
+
+    version: StoredPolicy
+    rules: tuple[RuleLine, ...]
+    contracts: tuple[Coverage, ...]
+    requirements: tuple[Fulfilment, ...]
+    contracted_usd_per_h: float
+    """What the contracts in force pay when they are served."""
+    spent_usd: float
+    """What switches have cost in the last 24 hours."""
+    budget_usd_per_day: float | None
+    """What they may cost; none: no limit."""
+    warnings: tuple[str, ...]
+    """Of the newest plan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChecked:
+    """A text that can be put in force."""
+
+    digest: str
+    changes: tuple[str, ...]
+    """What differs from the policy in force; empty: they mean the same."""
+    contracts: int
+    desks: int
+    rules: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPreview:
+    """What a text would do to the fleet."""
+
+    changes: tuple[str, ...]
+    moves: tuple[Move, ...]
+    """Groups whose plan would differ."""
+    usd_per_h: float | None
+    """What the fleet would net more each hour; none where a price is missing."""
+    contracts: tuple[Coverage, ...]
+    requirements: tuple[Fulfilment, ...]
+    warnings: tuple[str, ...]
+    """What the plan could not honour then."""
+    settled: tuple[str, ...]
+    """What it cannot honour now, and could then."""

@@ -241,6 +241,9 @@ class Fleet:
             generation=generation,
             assigned=workload,
             assigned_at=since,
+            committed=stored is not None
+            and stored.assignment.committed
+            and stored.assignment.generation == generation,
             measured=insight.measured,
             figures=insight.figures,
             switch_s=None if switch_s is None else switch_s * self._speed,

@@ -212,6 +212,20 @@ def _plan(now: ControllerSnapshot) -> Iterator[Metric]:
     yield _gauge("site_power_watts", "Expected power of the plan by site.", ["site"], watts)
     caps = {(site,): cap_w for site, cap_w in sorted(now.power_cap_w.items())}
     yield _gauge("site_power_cap_watts", "Highest power allowed by site.", ["site"], caps)
+    yield from _owed(plan)
+
+
+def _owed(plan: Plan | None) -> Iterator[Metric]:
+    gpus = {
+        (one.contract, state): getattr(one, f"{state}_gpus")
+        for one in (plan.contracts if plan else ())
+        for state in ("owed", "bound", "serving", "lacking")
+    }
+    help_ = "GPUs of a contract: owed, bound to it by the plan, serving now, found nowhere."
+    yield _gauge("contract_gpus", help_, ["contract", "state"], gpus)
+    met = {(one.name,): one.met for one in (plan.requirements if plan else ())}
+    help_ = "1 where the plan meets what the policy requires of the whole fleet, else 0."
+    yield _gauge("requirement_met", help_, ["requirement"], met)
 
 
 def _quotes(now: ControllerSnapshot) -> Iterator[Metric]:

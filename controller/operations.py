@@ -20,6 +20,7 @@ from controller.answers import (
     Summary,
 )
 from controller.core import duration, selector
+from controller.core.mandate import DeskSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
 from controller.orders import BadRequestError, Intent, NothingFoundError, NotYetError
 from controller.ports import Event, Store, StoreError
@@ -76,19 +77,24 @@ class Operations:
         self._store = store
         self._now = now
         self._new_id = new_id
+        self.desks: Callable[[], Sequence[DeskSettings]] = tuple
+        """The desks of the policy in force: whose workloads an operator may order."""
 
     def switch(self, intent: Intent, workload: str) -> OrderResult:
         """Hold all groups that are meant to `workload` (or `off`) until the order expires."""
         views = self._select(intent.selector)
         wanted = None if workload == OFF else workload
         orders.check_offered(views, wanted)
+        orders.check_desks(intent, self.desks(), views, {view.key: wanted for view in views})
         pins = {view.key: wanted for view in views}
         orders.check_locks(intent, views, pins)
         return self._order(f"switch to {workload}", intent, pins)
 
     def hold(self, intent: Intent) -> OrderResult:
         """Hold all groups that are meant to what each runs now."""
-        pins = {view.key: orders.running(view) for view in self._select(intent.selector)}
+        views = self._select(intent.selector)
+        pins = {view.key: orders.running(view) for view in views}
+        orders.check_desks(intent, self.desks(), views, pins)
         return self._order("hold", intent, pins)
 
     def release(self, what: str, owner: str) -> Released:
@@ -182,7 +188,7 @@ class Operations:
         named = {check.name for check in own}
         parts = (check for check in self._desk.health() if check.name not in named)
         fleet = overview.checks(self.rigs(), self._desk.quotes()) if own[0].ok else ()
-        return (*own, *parts, *fleet)
+        return (*own, *parts, *fleet, *overview.promises(self._desk.plan()))
 
     def _store_check(self) -> Check:
         try:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.answers import Move
-from controller.core import duration
+from controller.core import duration, mandate
+from controller.core.mandate import DeskSettings
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan
 from wire.model import OFF, Phase
 
@@ -127,6 +128,30 @@ def check_locks(
             f"{named([view.key for view in locked])}: locked ({first})",
             "wait until it ends or narrow the selector; --break-lock leaves it all the same",
         )
+
+
+def check_desks(
+    intent: Intent,
+    desks: Sequence[DeskSettings],
+    views: Sequence[GroupView],
+    pins: Mapping[GroupKey, str | None],
+) -> None:
+    """Raises `ConflictError` where a desk's operator orders what is another desk's.
+
+    That is to run its workload, or to end one of it that a contract stands behind.
+    """
+    for view in views:
+        kinds = {offer.name: offer.kind for offer in view.offer.workloads}
+        wanted = [pins[view.key], *([view.assigned] if view.committed else [])]
+        for workload in wanted:
+            kind = None if workload is None else kinds.get(workload)
+            desk = mandate.trespassed(desks, intent.owner, workload, kind)
+            if desk is not None:
+                raise ConflictError(
+                    f"{view.key}: {workload} is desk {desk.name}'s, and {intent.owner} is none "
+                    "of its operators",
+                    f"ask one of them: {', '.join(desk.operators)}; or narrow the selector",
+                )
 
 
 def running(view: GroupView) -> str | None:

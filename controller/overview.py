@@ -166,6 +166,19 @@ def checks(rigs: Sequence[RigLine], quotes: Sequence[Quote]) -> tuple[Check, ...
     )
 
 
+def promises(plan: Plan | None) -> tuple[Check, ...]:
+    """Whether contracts have what they are owed; nothing where there are none."""
+    if plan is None or not plan.contracts:
+        return ()
+    short = [
+        f"{one.contract} lacks {one.lacking_gpus} of {one.owed_gpus} GPUs ({one.why})"
+        for one in plan.contracts
+        if one.lacking_gpus
+    ]
+    hint = "short; `rigshift policy show` says of what"
+    return (_check("contracts", short, len(plan.contracts), hint),)
+
+
 def _check(name: str, bad: Sequence[str], count: int, hint: str) -> Check:
     if not bad:
         return Check(name, True, f"all {count}")

@@ -5,11 +5,19 @@ Adapters translate: only the errors named here cross a port.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from controller.core.model import GroupKey, Hold, Observation, RigRecord
+from controller.core.model import (
+    GroupKey,
+    GroupView,
+    Hold,
+    Observation,
+    Plan,
+    Quote,
+    RigRecord,
+)
 from wire.figures import Measured
 from wire.model import Assignment, GroupOffer, Outcome
 
@@ -20,6 +28,19 @@ class FeedError(Exception):
 
 class StoreError(Exception):
     """Something could not be made durable; nothing may be sent for it."""
+
+
+class Decide(Protocol):
+    """The planner with the farm's own settings inside."""
+
+    def __call__(
+        self,
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Plan:
+        """The plan for the whole fleet at `now`."""
 
 
 class Feed(Protocol):
@@ -74,6 +95,27 @@ class Portrait:
     """Of its newest hello."""
     measured: tuple[Measured, ...] = ()
     """By group and workload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy:
+    """A policy that was activated, and by whom."""
+
+    number: int
+    """Growing by one; the highest is the one in force."""
+    digest: str
+    """SHA-256 of the text, hexadecimal."""
+    text: str
+    at: float
+    actor: str
+    """An operator's name, or `CONFIGURATION`."""
+    reason: str
+    changes: str
+    """What differed from the one before, one line each."""
+
+
+CONFIGURATION = "controller.yaml"
+"""Actor of a policy that came from the controller's own file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +209,15 @@ class Store(Protocol):
 
     def holds(self) -> list[Hold]:
         """All, expired ones too, by id."""
+
+    def put_policy(self, policy: StoredPolicy, event: Event) -> None:
+        """Put a policy in force, with its line in the audit, all or none.
+
+        Its number must be one above the newest: another controller's may not be overtaken.
+        """
+
+    def policies(self, *, limit: int) -> list[StoredPolicy]:
+        """The newest, newest first."""
 
     def add_event(self, event: Event) -> None:
         """Append to the audit."""

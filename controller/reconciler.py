@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
 
 from controller.core import standing
 from controller.core.ledger import Tally
-from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote
+from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan
 from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
-from controller.ports import StoredAssignment, StoreError
+from controller.ports import Decide, StoredAssignment, StoreError
 from controller.prices import Prices
 from controller.rollout import Rollout
 from controller.sessions import Sessions
@@ -30,19 +29,6 @@ PLAN_GAP_S = 0.2
 
 INVENTORY_INTERVAL_S = 2.0
 """How soon an enrolment or a revocation takes effect."""
-
-
-class Decide(Protocol):
-    """The planner with the farm's own settings inside."""
-
-    def __call__(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
-        """The plan for the whole fleet at `now`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +69,10 @@ class Reconciler:
         self.tally = Tally()
         self.on_outcome: Callable[[Outcome], None] = _unheard
         """Told of every outcome that is news."""
+        self.foresee = decide
+        """What decides for previews, and remembers nothing of them."""
+        self.on_assigned: Callable[[Set[GroupKey], Plan], None] = _unnoticed
+        """Told which groups a plan has just sent elsewhere, or bound or freed."""
         self._store = fleet.store
         self._sessions = sessions
         self._fleet = fleet
@@ -107,12 +97,16 @@ class Reconciler:
             tasks.create_task(self._loop(), name="reconciler:loop")
             tasks.create_task(self._repeat(), name="reconciler:repeat")
 
-    def preview(self, pins: Mapping[GroupKey, str | None]) -> Plan:
-        """What the plan would be with these groups held to these workloads; changes nothing."""
+    def preview(self, pins: Mapping[GroupKey, str | None], decide: Decide | None = None) -> Plan:
+        """What the plan would be with these groups held to these workloads; changes nothing.
+
+        `decide` decides instead of the planner in use, to look at another policy.
+        """
         now, wall = self._ambience.prices(), self._ambience.wall()
         left = [h for h in self._holds() if GroupKey(h.rig, h.group) not in pins]
         pinned = [standing.pin(key, workload, wall) for key, workload in pins.items()]
-        return self._decide(self._fleet.views(), self._prices.quotes(), left + pinned, now)
+        decide = decide or self.foresee
+        return decide(self._fleet.views(), self._prices.quotes(), left + pinned, now)
 
     async def _loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -177,6 +171,7 @@ class Reconciler:
         if not fresh:
             return
         self._fleet.assign(fresh)
+        self.on_assigned({stored.key for stored in fresh}, plan)
         for stored in fresh:
             self._log.info(
                 "assigned", rig=stored.key.rig, group=stored.key.group,
@@ -192,6 +187,7 @@ class Reconciler:
             or decision.key in released
             or self._forgotten(view)
             or standing.misunderstood(view)
+            or _bound_otherwise(decision, view)
         )
 
     def _forgotten(self, view: GroupView) -> bool:
@@ -225,6 +221,7 @@ class Reconciler:
             generation=self._fleet.next_generation(decision.key),
             workload=decision.chosen,
             reason=decision.reason,
+            committed=decision.committed,
             breaks_lock=decision.breaks_lock,
         )
         return StoredAssignment(
@@ -283,3 +280,17 @@ class Reconciler:
 
 def _unheard(_: Outcome) -> None:
     """Nobody listens."""
+
+
+def _unnoticed(_keys: Set[GroupKey], _plan: Plan) -> None:
+    """Nobody listens."""
+
+
+def _bound_otherwise(decision: Decision, view: GroupView) -> bool:
+    """A contract begins or ceases to stand behind what a group does already.
+
+    Only where it rests: a new assignment is the way out of FAILED, and no contract asks for that.
+    """
+    status = view.status
+    rests = status is not None and status.phase in (Phase.IDLE, Phase.RUNNING)
+    return rests and decision.committed != view.committed

@@ -7,24 +7,25 @@ import importlib.metadata
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from controller import keys
+from controller import accession, keys, regime
 from controller.api import app as api
 from controller.api import auth, server
-from controller.core import economics, planner
-from controller.core.model import GroupView, Hold, Plan, Quote
-from controller.core.roster import Roster
+from controller.core import economics
+from controller.core.model import Quote
 from controller.desk import LiveDesk
 from controller.dispatch import Dispatch
 from controller.feeds import assembly
-from controller.fleet import Fleet
+from controller.fleet import OUTCOMES_REMEMBERED_MAX, Fleet
 from controller.foresight import Foresight, Pace
 from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
 from controller.operations import Operations
+from controller.policies import Policies
+from controller.policyfile import Policy
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.rollout import Rollout
@@ -101,7 +102,6 @@ class Controller:
         clock = price_clock(settings.replay)
         speed = settings.replay.speed if settings.replay else 1.0
         self._settings = settings
-        self._roster = Roster()
         self._store = store
         self.sessions = Sessions(link, own.signer, time.monotonic)
         self.fleet = Fleet(
@@ -120,20 +120,28 @@ class Controller:
             clock=clock,
             interval_s=settings.feed_interval_s,
         )
+        policy = accession.in_force(settings, store, time.time())
         self.foresight = Foresight(
             store,
             settings.farm.sites,
-            Pace(clock, settings.policy.timing_tick_s, speed),
+            Pace(clock, policy.settings.timing_tick_s, speed),
             market=lambda: economics.market(settings.farm, self.prices.quotes()),
             views=self.fleet.views,
+        )
+        self.regime = regime.Regime(
+            policy,
+            settings.farm,
+            wall=time.time,
+            spent=self._spent(policy),
+            foresight=lambda: self.foresight.sites,
         )
         self.reconciler = Reconciler(
             fleet=self.fleet,
             sessions=self.sessions,
             dispatch=self.dispatch,
             prices=self.prices,
-            decide=self._decide,
-            rollout=Rollout(lambda: settings.policy.rollout),
+            decide=self.regime.decide,
+            rollout=Rollout(lambda: self.regime.policy.settings.rollout),
             ambience=Ambience(
                 wall=time.time,
                 monotonic=time.monotonic,
@@ -144,11 +152,22 @@ class Controller:
         )
         self.switches = SwitchTimes()
         self.reconciler.on_outcome = self.switches.add
+        self.reconciler.foresee = self.regime.foresee
+        self.reconciler.on_assigned = self.regime.book
         self.desk = LiveDesk(
             self.reconciler, self.fleet, self.sessions, self.prices, settings.state_dir
         )
         self.operations = Operations(
             self.desk, store, now=time.time, new_id=lambda: uuid.uuid4().hex[:8]
+        )
+        self.operations.desks = lambda: self.regime.policy.settings.desks
+        self.policies = Policies(
+            self.regime,
+            self.reconciler,
+            store,
+            farm=settings.farm,
+            series=settings.quotes,
+            now=time.time,
         )
 
     async def serve(self) -> server.Server:
@@ -157,7 +176,9 @@ class Controller:
         if not path.exists():
             auth.create(path, OPERATOR)
         exposition = Exposition(self.snapshot)
-        app = api.create_app(self.operations, tokens=auth.load(path), metrics=exposition)
+        app = api.create_app(
+            self.operations, tokens=auth.load(path), metrics=exposition, policies=self.policies
+        )
         own = self._settings.api
         return await server.serve(app, own.host, own.port, tls=_tls(self._settings))
 
@@ -200,26 +221,12 @@ class Controller:
     def _announced(self, series: str) -> list[tuple[float, float]]:
         return self.prices.announced(series)
 
-    def _decide(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
-        return planner.plan(
-            planner.Situation(
-                views=views,
-                quotes=quotes,
-                holds=holds,
-                policy=self._settings.policy,
-                farm=self._settings.farm,
-                now=now,
-                wall=time.time(),
-                foresight=self.foresight.sites,
-            ),
-            self._roster,
-        )
+    def _spent(self, policy: Policy) -> list[regime.Spent]:
+        """What switches cost in the day before this start; of a replay nothing is known."""
+        if self._settings.replay is not None:
+            return []
+        outcomes = self._store.outcomes(limit=OUTCOMES_REMEMBERED_MAX)
+        return regime.remembered(outcomes, policy.settings, self._settings.farm, time.time())
 
 
 def _by_key(inventory: dict[str, str], fleet: Fleet) -> None:

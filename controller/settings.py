@@ -10,15 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from controller import policyfile
 from controller.core import curtailment, plausibility
 from controller.core import farm as farms
-from controller.core import policy as policies
 from controller.core.farm import FarmSettings
 from controller.core.plausibility import QuoteRules
 from controller.core.policy import PolicySettings
 from controller.feeds import assembly
 from controller.feeds.settings import FeedsSettings
 from controller.fleet import FleetSettings
+from controller.policyfile import Policy
 from wire import configfile
 from wire.configfile import ConfigError
 
@@ -95,6 +96,9 @@ class Settings:
     link: LinkSettings = field(default_factory=lambda: LinkSettings(zeromq=ZeroMqSettings()))
     api: ApiSettings = field(default_factory=ApiSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
+    """When groups move and what is owed; or in a file of its own, see `policy_file`."""
+    policy_file: Path | None = None
+    """File that holds `policy`; one that was activated since comes before both."""
     feeds: FeedsSettings = field(default_factory=FeedsSettings)
     fleet: FleetSettings = field(default_factory=FleetSettings)
     replay: ReplaySettings | None = None
@@ -112,12 +116,29 @@ def load(path: Path) -> Settings:
     problem = next(problems(settings), None)
     if problem is not None:
         raise ConfigError(f"{path}: {problem}")
+    if settings.policy_file is None:
+        policy(settings, path)
     return settings
+
+
+def policy(settings: Settings, path: Path | None = None) -> Policy:
+    """The policy that the controller's own files hold, for `path` names lines in errors.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    farm, series, file = settings.farm, settings.quotes, settings.policy_file
+    if file is None:
+        document = "" if path is None else configfile.read_text(path)
+        return policyfile.inline(settings.policy, farm, series, document, str(path))
+    return policyfile.read(configfile.read_text(file), str(file), farm, series)
 
 
 def problems(settings: Settings) -> Iterator[str]:
     """What each value alone cannot show; each one sentence."""
     link, api = settings.link, settings.api
+    if settings.policy_file is not None and settings.policy != PolicySettings():
+        yield "policy: stands here and in `policy_file`; keep one of them"
     if (link.zeromq is None) == (link.mqtt is None):
         yield "link: name exactly one transport, `zeromq` or `mqtt`"
     if not _loopback(api.host) and (api.tls_cert_file is None or api.tls_key_file is None):
@@ -128,7 +149,6 @@ def problems(settings: Settings) -> Iterator[str]:
     for series, rules in settings.quotes.items():
         yield from (f"quotes: {text}" for text in plausibility.problems(series, rules))
     yield from (f"feeds: {text}" for text in assembly.problems(settings.feeds, settings.quotes))
-    yield from (f"policy: {text}" for text in policies.problems(settings.policy))
     yield from (f"farm: {text}" for text in farms.problems(settings.farm, settings.quotes))
     for site in settings.farm.sites:
         yield from (f"farm: {text}" for text in curtailment.problems(site))

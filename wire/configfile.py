@@ -54,7 +54,7 @@ def load(path: Path, kind: type[T]) -> T:
     Raises:
         ConfigError: The file is missing, unreadable, no YAML, or does not fit `kind`.
     """
-    return parse(_read(path), kind, name=str(path), base=path.absolute().parent)
+    return parse(read_text(path), kind, name=str(path), base=path.absolute().parent)
 
 
 def parse(text: str, kind: type[T], *, name: str, base: Path | None = None) -> T:
@@ -86,10 +86,20 @@ def parse(text: str, kind: type[T], *, name: str, base: Path | None = None) -> T
     return settings
 
 
-def place(path: Path, steps: Sequence[str | int]) -> str:
+def place(path: Path, where: Sequence[str | int]) -> str:
     """`file:line` of a key that was read, or of the nearest one above it that stands there."""
-    root, _ = _documented(_read(path), str(path))
-    return f"{path}:{_line(root, list(steps))}" if root is not None else str(path)
+    return f"{path}:{line_of(read_text(path), where)}"
+
+
+def line_of(text: str, where: Sequence[str | int]) -> int:
+    """Line of a key or an entry of a list in YAML that has been parsed before; the nearest known.
+
+    Args:
+        text: The document.
+        where: Keys and places in lists that lead there from the root.
+    """
+    root, _ = _documented(text, "")
+    return 1 if root is None else _line(root, list(where))
 
 
 def _unknown_keys(data: object, settings: object, path: str) -> Iterator[str]:
@@ -131,7 +141,8 @@ def _documented(text: str, name: str) -> tuple[yaml.Node | None, object]:
         loader.dispose()
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file as it stands. Raises `ConfigError`."""
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise ConfigError(f"{path}: larger than {FILE_BYTES_MAX} bytes; is it the right file?")

@@ -8,17 +8,24 @@ from dataclasses import asdict
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from controller.api import problems, routes, sd
+from controller.api import policy_routes, problems, routes, sd
 from controller.api.auth import Tokens
 from controller.api.bodies import LimitedBodies
 from controller.operations import Operations
+from controller.policies import Policies
 
 Exposition = Callable[[str], tuple[bytes, str]]
 """From an `Accept` header to the metrics and their content type."""
 
 
-def create_app(operations: Operations, *, tokens: Tokens, metrics: Exposition) -> FastAPI:
-    """Everything that the controller answers over HTTP."""
+def create_app(
+    operations: Operations,
+    *,
+    tokens: Tokens,
+    metrics: Exposition,
+    policies: Policies | None = None,
+) -> FastAPI:
+    """Everything that the controller answers over HTTP; without `policies` nothing about them."""
     app = FastAPI(
         title="rigshift",
         version="1",
@@ -32,6 +39,9 @@ def create_app(operations: Operations, *, tokens: Tokens, metrics: Exposition) -
     app.add_middleware(LimitedBodies)
     problems.install(app)
     app.include_router(routes.router())
+    if policies is not None:
+        app.state.policies = policies
+        app.include_router(policy_routes.router())
     for path, endpoint in (("healthz", healthz), ("readyz", readyz), ("metrics", exposition)):
         app.get(f"/{path}", include_in_schema=False)(endpoint)
     app.get("/sd", include_in_schema=False)(service_discovery)

@@ -33,21 +33,21 @@ def _operations(request: Request) -> Operations:
     return operations
 
 
-def _operator(
+def operator(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
 ) -> str:
     """The operator that the token belongs to; nobody else gets past."""
     tokens: Tokens = request.app.state.tokens
-    operator = tokens.operator(credentials.credentials) if credentials else None
-    if operator is None:
-        found = "the token is not known" if credentials else "a bearer token is needed"
-        raise HTTPException(401, found, {"WWW-Authenticate": "Bearer"})
-    return operator
+    found = tokens.operator(credentials.credentials) if credentials else None
+    if found is None:
+        why = "the token is not known" if credentials else "a bearer token is needed"
+        raise HTTPException(401, why, {"WWW-Authenticate": "Bearer"})
+    return found
 
 
 Asked = Annotated[Operations, Depends(_operations)]
-Operator = Annotated[str, Depends(_operator)]
+Operator = Annotated[str, Depends(operator)]
 
 
 class HoldOrder(BaseModel):
@@ -98,7 +98,7 @@ class ReleaseOrder(BaseModel):
 
 def router() -> APIRouter:
     """Every path under `/api/v1`; all of them want a token."""
-    made = APIRouter(prefix="/api/v1", dependencies=[Depends(_operator)])
+    made = APIRouter(prefix="/api/v1", dependencies=[Depends(operator)])
     made.get("/status")(status)
     made.get("/rigs")(rigs)
     made.get("/groups")(groups)

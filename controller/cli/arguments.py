@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from controller.cli import commands, demo, replay
+from controller.cli import commands, demo, policy, replay
 from controller.core import duration
 from controller.orders import HOLD_DEFAULT_S
 
@@ -44,6 +44,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _questions(verbs, common)
     _orders(verbs, common)
+    policy.add_verbs(verbs, common)
     demo.add_parser(verbs)
     replay.add_parser(verbs)
     return parser

@@ -24,7 +24,7 @@ def summary(found: Summary) -> Iterator[Text | Table]:
     )
     yield Text(f"running: {_counts(found.by_workload)}")
     watts = ", ".join(f"{site} {_kilowatts(power_w)}" for site, power_w in found.power_w.items())
-    yield Text(f"expected: {_usd(found.net_usd_per_h)} $/h{f'; power: {watts}' if watts else ''}")
+    yield Text(f"expected: {usd(found.net_usd_per_h)} $/h{f'; power: {watts}' if watts else ''}")
     if found.moving:
         yield _moving(found.moving)
     if found.locked:
@@ -36,22 +36,22 @@ def summary(found: Summary) -> Iterator[Text | Table]:
 
 
 def _moving(lines: Sequence[GroupLine]) -> Table:
-    table = _table("Under way", "Group", "Phase", "To", "Why")
+    table = plain("Under way", "Group", "Phase", "To", "Why")
     for line in lines:
         table.add_row(str(line.key), _state(line), line.assigned or OFF, line.reason)
     return table
 
 
 def _locked(lines: Sequence[GroupLine]) -> Table:
-    table = _table("Locked", "Group", "Runs", "$/h>", "Why")
+    table = plain("Locked", "Group", "Runs", "$/h>", "Why")
     for line in lines:
-        table.add_row(str(line.key), line.active or OFF, _usd(line.net_usd_per_h), line.lock)
+        table.add_row(str(line.key), line.active or OFF, usd(line.net_usd_per_h), line.lock)
     return table
 
 
 def rigs(lines: Sequence[RigLine]) -> Table:
     """`rigshift rigs`."""
-    table = _table("", "Rig/group", "Site", "State", "Runs", "$/h>", "W>", "°C>", "Note")
+    table = plain("", "Rig/group", "Site", "State", "Runs", "$/h>", "W>", "°C>", "Note")
     for rig in lines:
         table.add_row(
             rig.rig,
@@ -64,7 +64,7 @@ def rigs(lines: Sequence[RigLine]) -> Table:
             rig.trouble or (f"{rig.gpus_failing} GPUs unreadable" if rig.gpus_failing else ""),
         )
         for line in rig.groups:
-            net = _usd(line.net_usd_per_h)
+            net = usd(line.net_usd_per_h)
             runs = _road(_runs(line), line.assigned)
             table.add_row(f"  {line.key.group}", "", _state(line), runs, net, "", "", _note(line))
     return table
@@ -77,7 +77,7 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
     yield Text(f"{line.key} ({state}) runs {_runs(line)}, assigned {line.assigned or OFF}")
     if line.hold:
         yield Text(
-            f"  held by {line.hold.owner} until {_when(line.hold.expires_at)}: {line.hold.reason}"
+            f"  held by {line.hold.owner} until {when(line.hold.expires_at)}: {line.hold.reason}"
         )
     if line.lock:
         yield Text(f"  locked, so that no price moves it: {line.lock}")
@@ -88,8 +88,8 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
         return
     yield Text(f"  chosen: {decision.chosen or OFF}, because {decision.reason}")
     if decision.flip_usd_per_h is not None:
-        yield Text(f"  moves when the best rival gains {_usd(decision.flip_usd_per_h)} $/h")
-    table = _table("", "Option", "$/h>", "Revenue>", "W>", "Blocked", "Why")
+        yield Text(f"  moves when the best rival gains {usd(decision.flip_usd_per_h)} $/h")
+    table = plain("", "Option", "$/h>", "Revenue>", "W>", "Blocked", "Why")
     for option in decision.options:
         table.add_row(*_option(option, option.workload == decision.chosen))
     yield table
@@ -101,8 +101,8 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
 def _option(option: Option, chosen: bool) -> tuple[str, ...]:
     return (
         f"{'*' if chosen else ' '} {option.workload or OFF}",
-        _usd(option.net_usd_per_h),
-        _usd(option.revenue_usd_per_h),
+        usd(option.net_usd_per_h),
+        usd(option.revenue_usd_per_h),
         _number(option.power_w),
         "" if option.blocked == "none" else option.blocked,
         option.why,
@@ -111,15 +111,15 @@ def _option(option: Option, chosen: bool) -> tuple[str, ...]:
 
 def plan(found: Plan) -> Table:
     """`rigshift plan`."""
-    caption = f"{_when(found.at)}: {_usd(found.net_usd_per_h)} $/h expected"
-    table = _table("", "Group", "Runs", "$/h>", "Blocked", "Why")
+    caption = f"{when(found.at)}: {usd(found.net_usd_per_h)} $/h expected"
+    table = plain("", "Group", "Runs", "$/h>", "Blocked", "Why")
     table.caption = "\n".join([caption, *found.warnings])
     for decision in found.decisions:
         nets = {option.workload: option.net_usd_per_h for option in decision.options}
         table.add_row(
             str(decision.key),
             _road(decision.current, decision.chosen),
-            _usd(nets.get(decision.chosen)),
+            usd(nets.get(decision.chosen)),
             "" if decision.blocked == "none" else decision.blocked,
             decision.reason,
         )
@@ -128,28 +128,28 @@ def plan(found: Plan) -> Table:
 
 def quotes(found: Sequence[Quote]) -> Table:
     """`rigshift quotes`."""
-    table = _table("", "Series", "Value>", "State", "From", "Why")
+    table = plain("", "Series", "Value>", "State", "From", "Why")
     for quote in found:
         value = "" if quote.value is None else f"{quote.value:.4g}"
-        since = "" if quote.value is None else _when(quote.at)
+        since = "" if quote.value is None else when(quote.at)
         table.add_row(quote.series, value, str(quote.state), since, quote.reason)
     return table
 
 
 def order(result: OrderResult) -> Iterator[Text | Table]:
     """What a switch or a hold does, or would do."""
-    table = _table("", "Group", "Alone", "Ordered", "$/h alone>", "$/h>", "Note")
+    table = plain("", "Group", "Alone", "Ordered", "$/h alone>", "$/h>", "Note")
     for move in result.moves:
         table.add_row(
             str(move.key),
             move.without or OFF,
             move.planned or OFF,
-            _usd(move.without_usd_per_h),
-            _usd(move.planned_usd_per_h),
+            usd(move.without_usd_per_h),
+            usd(move.planned_usd_per_h),
             _move_note(move, move.key in result.keys),
         )
     yield table
-    until = f"until {_when(result.expires_at)}"
+    until = f"until {when(result.expires_at)}"
     if result.usd_per_h is None or result.usd_total is None:
         yield Text("Gain against leaving it alone: unknown, for a price is missing")
     else:
@@ -169,32 +169,32 @@ def _move_note(move: Move, ordered: bool) -> str:
 
 def holds(found: Sequence[Hold], title: str) -> Table:
     """Holds, with who and why."""
-    table = _table(title, "Hold", "Group", "Keeps", "Owner", "Until", "Reason")
+    table = plain(title, "Hold", "Group", "Keeps", "Owner", "Until", "Reason")
     for hold in found:
         group, keeps = f"{hold.rig}/{hold.group}", hold.workload or OFF
-        until = _when(hold.expires_at)
+        until = when(hold.expires_at)
         table.add_row(hold.hold_id, group, keeps, hold.owner, until, hold.reason)
     return table
 
 
 def events(found: Sequence[Event]) -> Table:
     """The audit."""
-    table = _table("", "When", "Who", "Did", "To", "Detail")
+    table = plain("", "When", "Who", "Did", "To", "Detail")
     for event in found:
-        table.add_row(_when(event.at), event.actor, event.verb, event.subject, event.detail)
+        table.add_row(when(event.at), event.actor, event.verb, event.subject, event.detail)
     return table
 
 
 def checks(found: Sequence[Check]) -> Table:
     """What was looked at."""
-    table = _table("", "Check", "", "Found")
+    table = plain("", "Check", "", "Found")
     for check in found:
         mark = Text("ok", "green") if check.ok else Text("TROUBLE", "red")
         table.add_row(check.name, mark, check.detail)
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def plain(title: str, *columns: str) -> Table:
     """A plain table; a column whose name ends with `>` holds figures."""
     table = Table(
         title=title or None, title_justify="left", caption_justify="left", box=None, pad_edge=False
@@ -242,7 +242,8 @@ def _counts(counted: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counted.items()) or "none"
 
 
-def _usd(value: float | None) -> str:
+def usd(value: float | None) -> str:
+    """Money; `?` where nobody knows."""
     return "?" if value is None else f"{value:.3f}"
 
 
@@ -254,6 +255,6 @@ def _kilowatts(power_w: float) -> str:
     return f"{power_w / 1000:.1f} kW"
 
 
-def _when(at: float) -> str:
+def when(at: float) -> str:
     """Local time, for the operator's own clock."""
     return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M")

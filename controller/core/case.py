@@ -11,6 +11,7 @@ from controller.core.model import GroupView
 from controller.core.policy import SECONDS_PER_H, PolicySettings, Route, hurdle_usd_per_h
 from controller.core.site_market import FORCED_USD_PER_H, Candidate, Choice
 from controller.core.standing import Standing
+from controller.core.terms import NO_TERMS, Terms
 
 FILLING_RATIO = 1e-9
 """What being busy still counts beside a promise, which holds it: it tells who is filled first."""
@@ -30,6 +31,8 @@ class Case:
     """Workloads that failed here, and why."""
     dwell_left_s: float
     """How long it still stays where it was put."""
+    terms: Terms = NO_TERMS
+    """What the policy asks of its choice."""
 
     @property
     def now(self) -> Prospect | None:
@@ -99,14 +102,15 @@ def stake(
     standing = case.standing
     hurdles: dict[str | None, float] = {standing.runs: 0.0}
     if standing.free and promises is None:
-        hurdles |= _hurdles(case, share, policy)
+        hurdles |= case.terms.weighed(_hurdles(case, share, policy), standing.runs)
     elif promises is not None:
-        hurdles |= dict.fromkeys(reachable(case), 0.0)
+        hurdles |= case.terms.weighed(dict.fromkeys(reachable(case), 0.0), standing.runs)
     dwells = case.dwell_left_s > 0.0
     told = None if promises is None else tuple(promises.now_usd.items())
-    alike = (case.kin, standing.free, dwells, case.seated, tuple(hurdles.items()), told)
+    shared = (case.kin, standing.free, dwells, case.seated, id(case.terms))
+    alike = (*shared, tuple(hurdles.items()), told)
     if alike not in menus:
-        menus[alike] = tuple(_choices(case, hurdles, promises))
+        menus[alike] = tuple(map(case.terms.counted, _choices(case, hurdles, promises)))
     return Stake(case, hurdles, Candidate(case.view.key, menus[alike]), promises)
 
 
@@ -168,11 +172,13 @@ def _choices(
     yield _choice(case.now, runs, 0.0, promises, seated=case.seated)
     if not case.standing.free:
         return
-    forced = FORCED_USD_PER_H if case.dwell_left_s > 0.0 else 0.0
+    dwells, thrifty = case.dwell_left_s > 0.0, bool(case.terms.thrift)
     for workload, hurdle in hurdles.items():
         if workload != runs:
             prospect = case.prospects[workload]
-            yield _choice(prospect, workload, hurdle + forced, promises, seated=prospect.serves)
+            barred = dwells or (thrifty and workload is not None)
+            handicap = hurdle + (FORCED_USD_PER_H if barred else 0.0)
+            yield _choice(prospect, workload, handicap, promises, seated=prospect.serves)
     if None not in hurdles:
         yield _choice(case.prospects[None], None, FORCED_USD_PER_H, promises, seated=False)
 

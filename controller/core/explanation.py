@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from controller.core import reasons
+from controller.core.case import Case
 from controller.core.economics import Prospect
 from controller.core.model import Block, Decision, Option
+from controller.core.policy import Route, switch_usd
 from controller.core.timing.forecast import HORIZON_H
 from controller.core.verdict import Verdict, binding
 
@@ -29,11 +31,34 @@ def decision(verdict: Verdict) -> Decision:
         chosen=chosen,
         kind=None if prospect is None else prospect.kind,
         options=tuple(options),
-        reason=_reason(verdict, options, rival),
+        reason=_reason(verdict, options, rival) + _premium(verdict),
         blocked=case.standing.block if tied and rival is not None else blocked,
         flip_usd_per_h=None if tied else _flip(verdict, options),
         breaks_lock=case.standing.breaks_lock,
+        committed=case.view.committed,
+        switch_usd=_switch_usd(verdict, prospect),
     )
+
+
+def _switch_usd(verdict: Verdict, target: Prospect | None) -> float:
+    """What it costs to move, if it moves."""
+    case = verdict.stake.case
+    origin = case.prospects.get(case.view.assigned)
+    if (None if target is None else target.workload) == case.view.assigned:
+        return 0.0
+    still = case.prospects[None].busy_usd_per_h or 0.0
+    forgone = 0.0 if origin is None else (origin.busy_usd_per_h or 0.0) - still
+    before, after = (None if one is None else one.kind for one in (origin, target))
+    return switch_usd(verdict.site.policy, Route(before, after, case.view.switch_s, forgone))
+
+
+def _premium(verdict: Verdict) -> str:
+    """What rules add to the chosen option."""
+    terms = verdict.stake.case.terms
+    premium = terms.premiums.get(verdict.workload)
+    if premium is None or not verdict.stake.case.standing.free:
+        return ""
+    return reasons.premium(terms.premium_usd_per_h(verdict.workload), premium.rules)
 
 
 def _option(verdict: Verdict, prospect: Prospect) -> Option:
@@ -86,6 +111,15 @@ def _block(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
     return _limit(verdict, prospect)
 
 
+def _waits(case: Case, prospect: Prospect) -> tuple[Block, str] | None:
+    """What keeps a group where it is, whatever an option pays; none: nothing does."""
+    if case.dwell_left_s > 0:
+        return Block.DWELL, reasons.dwell(case.dwell_left_s)
+    if case.terms.thrift and prospect.workload is not None:
+        return Block.BUDGET, case.terms.thrift
+    return None
+
+
 def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
     """Of an option that pays more at least when busy."""
     case, site = verdict.stake.case, verdict.site
@@ -93,8 +127,9 @@ def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
         return Block.MARGIN, _margin(verdict, prospect)
     if _short(verdict, prospect, _busy(verdict, prospect)) >= 0:
         return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
-    if case.dwell_left_s > 0 and not verdict.moves:
-        return Block.DWELL, reasons.dwell(case.dwell_left_s)
+    waits = None if verdict.moves else _waits(case, prospect)
+    if waits is not None:
+        return waits
     if verdict.waiting:
         limits = site.policy.site_switches_max, site.policy.switches_max
         return Block.CONCURRENCY, reasons.concurrency(*limits)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.core.measured import Figures, Source
+from controller.core.obligation import Coverage, Fulfilment
 from controller.core.requirement import Unmet
 from wire.figures import Measured
 from wire.model import GroupOffer, GroupStatus, Kind, Rejection
@@ -138,6 +139,8 @@ class Block(StrEnum):
     NO_QUOTE = "no_quote"
     NO_DEMAND = "no_demand"
     POWER_CAP = "power_cap"
+    MAINTENANCE = "maintenance"
+    BUDGET = "budget"
     REQUIREMENT = "requirement"
     CONCURRENCY = "concurrency"
     ROLLOUT = "rollout"
@@ -188,6 +191,10 @@ class Decision:
     """How much the best rival's net must rise for this group to move; none: no rival."""
     breaks_lock: bool = False
     """An operator's word that a lock on the group shall not stand in the way."""
+    committed: bool = False
+    """A contract stands behind it."""
+    switch_usd: float = 0.0
+    """What moving costs, the income that it interrupts included; 0 for one that stays."""
 
     @property
     def moves(self) -> bool:
@@ -206,6 +213,8 @@ class Decision:
             blocked=self.blocked,
             flip_usd_per_h=self.flip_usd_per_h,
             breaks_lock=self.breaks_lock,
+            committed=self.committed,
+            switch_usd=self.switch_usd,
         )
 
 
@@ -221,6 +230,10 @@ class Plan:
     """Expected watts by site."""
     warnings: tuple[str, ...] = ()
     """What the plan could not honour, one sentence each, such as a cap that holds exceed."""
+    contracts: tuple[Coverage, ...] = ()
+    """Contracts that are owed now, or are being prepared for."""
+    requirements: tuple[Fulfilment, ...] = ()
+    """How far the plan meets what the policy requires of the whole fleet."""
     unmet: tuple[Unmet, ...] = ()
     """What the fleet owes and this plan does not give, and what would help."""
     value_usd_per_h: float = 0.0

@@ -11,13 +11,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from controller.core import economics, foresight, highs, optimum, repair, standing, summing
+from controller.core import (
+    economics,
+    foresight,
+    highs,
+    obligations,
+    optimum,
+    repair,
+    standing,
+    summing,
+)
 from controller.core.batches import Batch, Company, Staked, by_share, companies
 from controller.core.case import Case, Menus, Promises, gain_usd_per_h, stake
 from controller.core.cohorts import Fleet, Place
+from controller.core.contract_candidates import Party
 from controller.core.economics import Market, Prospect
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupView, Hold, Plan, Quote
+from controller.core.obligations import NOTHING_SPECIAL, Circumstances, Obligations
 from controller.core.policy import PolicySettings, Timing
 from controller.core.program import Effort
 from controller.core.requirement import Requirement
@@ -46,6 +57,8 @@ class Situation:
     """Instant that holds count by; none: `now`. They differ only in a replay."""
     foresight: Mapping[str, SiteForesight] = field(default_factory=dict)
     """What the coming day holds, by site; where there is none, groups go by payback."""
+    circumstances: Circumstances = NOTHING_SPECIAL
+    """What the policy answers to beside prices."""
     requirements: Sequence[Requirement] = ()
     """What the fleet as a whole owes or may not exceed."""
     effort: Effort = field(default_factory=Effort)
@@ -61,19 +74,35 @@ def plan(situation: Situation, roster: Roster | None = None) -> Plan:
     wall = situation.now if situation.wall is None else situation.wall
     roster.muster(situation.views, standing.holds_in_force(situation.holds, wall))
     market = economics.market(situation.farm, situation.quotes)
-    crews = _crews(situation, market, roster)
-    fleet = _fleet(situation, market, crews)
+    asked = obligations.obligations(
+        [Party(batch.case, batch.members) for batch in _batches(situation, market, roster)],
+        roster.keys,
+        market,
+        situation.policy,
+        situation.now,
+        situation.circumstances,
+    )
+    crews = _crews(situation, market, asked)
+    fleet = _fleet(situation, market, crews, asked)
     best = optimum.best(fleet, highs.solve, situation.effort)
     roll = repair.Roll(crews, roster.keys, lambda crew: _freed(situation.policy, crew))
     unmet = tuple(repair.unmet(fleet, best, roll, highs.solve, situation.effort))
-    return summing.up(situation.policy, situation.now, market, crews, best, roster.keys, unmet)
+    made = summing.up(situation.policy, situation.now, market, crews, best, roster.keys, unmet)
+    policy, told = situation.policy, situation.circumstances.notes
+    owed = obligations.warnings(policy, asked, made.net_usd_per_h, situation.now)
+    return replace(
+        made,
+        warnings=(*owed, *made.warnings, *told),
+        contracts=asked.coverages,
+        requirements=obligations.fulfilments(asked.requirements, summing.counted(crews, best)),
+    )
 
 
-def _crews(situation: Situation, market: Market, roster: Roster) -> Crews:
+def _crews(situation: Situation, market: Market, asked: Obligations) -> Crews:
     """Who may do what, by site."""
     batches: dict[str, list[Batch]] = defaultdict(list)
-    for batch in _batches(situation, market, roster):
-        batches[batch.case.view.site].append(batch)
+    for party in asked.parties:
+        batches[party.case.view.site].append(Batch(party.case, party.members))
     menus: Menus = {}
     return {
         site: companies(_staked(situation, market, members, menus))
@@ -134,7 +163,7 @@ def _promised(
             first += count
 
 
-def _fleet(situation: Situation, market: Market, crews: Crews) -> Fleet:
+def _fleet(situation: Situation, market: Market, crews: Crews, asked: Obligations) -> Fleet:
     policy = situation.policy
     begun = {site: summing.begun(companies) for site, companies in crews.items()}
     places = {
@@ -149,7 +178,7 @@ def _fleet(situation: Situation, market: Market, crews: Crews) -> Fleet:
         for site, of_site in crews.items()
     }
     left = max(0, policy.switches_max - sum(begun.values()))
-    return Fleet(places, left, tuple(situation.requirements))
+    return Fleet(places, left, (*situation.requirements, *asked.requirements))
 
 
 def _freed(policy: PolicySettings, crew: Company) -> tuple[Choice, ...]:

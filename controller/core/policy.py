@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.core import rollout
+from controller.core.contract import ContractSettings
+from controller.core.maintenance import MaintenanceSettings
+from controller.core.mandate import DeskSettings
 from controller.core.rollout import RolloutSettings
+from controller.core.signals import RuleSettings
+from controller.core.treasury import TreasurySettings
 from wire.model import Kind
 
 SECONDS_PER_H = 3600.0
@@ -66,6 +71,16 @@ class PolicySettings:
     """Groups of one site that may be in a switch at once."""
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     """How fast the fleet follows a plan within these limits."""
+    desks: tuple[DeskSettings, ...] = ()
+    """Who answers for which workloads, with how much of the fleet."""
+    contracts: tuple[ContractSettings, ...] = ()
+    """What is owed to whom."""
+    treasury: TreasurySettings = field(default_factory=TreasurySettings)
+    """What must be paid whatever the fleet does, and what switching may cost."""
+    rules: tuple[RuleSettings, ...] = ()
+    """What to choose otherwise when something in the world is so."""
+    maintenance: tuple[MaintenanceSettings, ...] = ()
+    """When nothing may run, or nothing may switch, somewhere."""
 
 
 @dataclass(frozen=True, slots=True)

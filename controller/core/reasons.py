@@ -211,6 +211,11 @@ def curtailed(site: str, cap_w: float, why: str) -> str:
     return f"site {site} may draw {kilowatts(cap_w)} for now: {why}"
 
 
+def premium(usd_per_h: float, rules: Sequence[str]) -> str:
+    """What rules of the policy add to an option when choosing."""
+    return f"; it counts {net(usd_per_h)} beside its net by {', '.join(rules)}"
+
+
 def over_cap(site: str, cap_w: float, power_w: float) -> str:
     """A cap that even the thriftiest plan exceeds."""
     return (

@@ -149,7 +149,7 @@ def _held_back(
 def _for_money(decision: Decision, view: GroupView) -> bool:
     """Whether a price alone moves it."""
     active = view.status.active if view.status is not None else None
-    return not view.committed and decision.chosen != active and _gain_usd_per_h(decision) > 0.0
+    return not decision.committed and decision.chosen != active and _gain_usd_per_h(decision) > 0.0
 
 
 def _urgency(decision: Decision) -> tuple[float, GroupKey]:

@@ -177,4 +177,5 @@ def _step_s(seconds: float) -> float:
 
 def _traits(view: GroupView) -> tuple[Hashable, ...]:
     """What else of a view a plan reads; whoever makes it read more adds that here."""
-    return view.assigned, view.committed, view.switch_s, frozenset(view.route_s.items())
+    routes = frozenset(view.route_s.items())
+    return view.assigned, view.committed, view.switch_s, routes, view.online

@@ -40,7 +40,10 @@ class Standing:
 
 
 def standing(view: GroupView, hold: Hold | None) -> Standing:
-    """Where a group stands; `hold` is the operator's word on it that is in force, if any."""
+    """Where a group stands; `hold` is the operator's word on it that is in force, if any.
+
+    Whether a contract stands behind it is seen in `obligations`, for all groups together.
+    """
     switching = _in_switch(view)
     lock = "" if view.status is None else view.status.lock
     if hold is not None and not (lock and _must_wait(view, hold)):
@@ -48,9 +51,6 @@ def standing(view: GroupView, hold: Hold | None) -> Standing:
     if lock:
         return _locked(view, lock, hold, switching)
     assigned = view.assigned
-    if view.committed:
-        why = "a contract stands behind it; no price ends it"
-        return Standing(assigned, assigned, Block.COMMITTED, why, switching)
     if not view.online:
         return Standing(assigned, assigned, Block.OFFLINE, "the rig has not been heard from lately")
     if view.status is None:

@@ -16,6 +16,7 @@ from controller.core.model import Block, GroupKey, Plan
 from controller.core.optimum import Optimum
 from controller.core.policy import PolicySettings
 from controller.core.requirement import Unmet
+from controller.core.terms import Counts
 from controller.core.verdict import SitePicture, Verdict, verdict
 
 Crews = Mapping[str, Sequence[Company]]
@@ -50,6 +51,14 @@ def up(
         value_usd_per_h=best.value_usd_per_h,
         bound_usd_per_h=best.bound_usd_per_h,
     )
+
+
+def counted(crews: Crews, best: Optimum) -> Iterator[tuple[Counts, int]]:
+    """What each choice that is made counts towards requirements, and how many make it."""
+    for site, of_site in crews.items():
+        for crew, lots in zip(of_site, best.settled[site].lots, strict=True):
+            for lot in lots:
+                yield crew.choices[lot.pick].counts, lot.count
 
 
 def begun(crews: Sequence[Company]) -> int:

@@ -18,6 +18,18 @@ OUTCOMES_KEPT = 200_000
 HOURS_KEPT = HISTORY_H_MAX
 """Hours of each site that habits are learnt from."""
 
+POLICIES_KEPT = 1_000
+"""Versions of the policy; older ones are forgotten, their lines in the audit are not."""
+
+
+def check_next(newest: int, number: int) -> None:
+    """Versions of the policy follow each other. Raises `StoreError`."""
+    if number != newest + 1:
+        raise StoreError(
+            f"policy {number} does not follow {newest}; somebody activated another one meanwhile, "
+            "look at it with `rigshift policy show` and try again"
+        )
+
 
 def check_growth(
     held: Mapping[GroupKey, StoredAssignment], news: Iterable[StoredAssignment]

@@ -8,8 +8,22 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, Portrait, SeenHour, StoredAssignment, StoredOutcome
-from controller.store.limits import EVENTS_KEPT, HOURS_KEPT, OUTCOMES_KEPT, check_growth
+from controller.ports import (
+    Event,
+    Portrait,
+    SeenHour,
+    StoredAssignment,
+    StoredOutcome,
+    StoredPolicy,
+)
+from controller.store.limits import (
+    EVENTS_KEPT,
+    HOURS_KEPT,
+    OUTCOMES_KEPT,
+    POLICIES_KEPT,
+    check_growth,
+    check_next,
+)
 
 
 class MemoryStore:
@@ -24,6 +38,7 @@ class MemoryStore:
         self._holds: dict[str, Hold] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._event_id = 0
+        self._policies: deque[StoredPolicy] = deque(maxlen=POLICIES_KEPT)
 
     def put_rig(self, record: RigRecord) -> None:
         """Add or replace a rig."""
@@ -107,6 +122,16 @@ class MemoryStore:
     def holds(self) -> list[Hold]:
         """All, expired ones too, by id."""
         return [self._holds[hold_id] for hold_id in sorted(self._holds)]
+
+    def put_policy(self, policy: StoredPolicy, event: Event) -> None:
+        """See `controller.ports.Store`."""
+        check_next(self._policies[-1].number if self._policies else 0, policy.number)
+        self.add_event(event)
+        self._policies.append(policy)
+
+    def policies(self, *, limit: int) -> list[StoredPolicy]:
+        """The newest, newest first."""
+        return list(islice(reversed(self._policies), limit))
 
     def add_event(self, event: Event) -> None:
         """Append to the audit."""

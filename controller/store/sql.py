@@ -22,8 +22,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
-    update,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,10 +32,18 @@ from controller.ports import (
     SeenHour,
     StoredAssignment,
     StoredOutcome,
+    StoredPolicy,
     StoreError,
 )
-from controller.store import sqlite, tables
-from controller.store.limits import EVENTS_KEPT, HOURS_KEPT, OUTCOMES_KEPT, check_growth
+from controller.store import sqlite, tables, upgrades
+from controller.store.limits import (
+    EVENTS_KEPT,
+    HOURS_KEPT,
+    OUTCOMES_KEPT,
+    POLICIES_KEPT,
+    check_growth,
+    check_next,
+)
 
 
 class SqlStore:
@@ -191,6 +197,21 @@ class SqlStore:
             rows = db.execute(select(tables.HOLDS).order_by(tables.HOLDS.c.hold_id))
             return [tables.hold(row) for row in rows.mappings()]
 
+    def put_policy(self, policy: StoredPolicy, event: Event) -> None:
+        """See `controller.ports.Store`."""
+        with self._writing() as db:
+            newest = db.execute(select(func.max(tables.POLICIES.c.number))).scalar()
+            check_next(newest or 0, policy.number)
+            db.execute(insert(tables.POLICIES), asdict(policy))
+            _prune(db, tables.POLICIES, "number", POLICIES_KEPT)
+            _append(db, [event])
+
+    def policies(self, *, limit: int) -> list[StoredPolicy]:
+        """The newest, newest first."""
+        newest = select(tables.POLICIES).order_by(tables.POLICIES.c.number.desc()).limit(limit)
+        with self._reading() as db:
+            return [StoredPolicy(**row) for row in db.execute(newest).mappings()]
+
     def add_event(self, event: Event) -> None:
         """Append to the audit."""
         self.add_events([event])
@@ -215,7 +236,9 @@ class SqlStore:
                 db.execute(insert(tables.VERSION), {"version": tables.SCHEMA})
             elif tables.VERSION.name not in names:
                 raise StoreError(f"{self._name}: a database, but none of rigshift; name another")
-            version = _upgraded(db, db.execute(select(tables.VERSION.c.version)).scalar_one())
+            version = upgrades.upgraded(
+                db, db.execute(select(tables.VERSION.c.version)).scalar_one()
+            )
             if version != tables.SCHEMA:
                 raise StoreError(
                     f"{self._name}: schema {version}, and this rigshift knows {tables.SCHEMA}; "
@@ -240,17 +263,6 @@ class SqlStore:
             yield
         except (SQLAlchemyError, sqlite.Error) as error:
             raise StoreError(f"{self._name}: {sqlite.advice(error)}") from error
-
-
-def _upgraded(db: Connection, version: int) -> int:
-    """The version that a store has after all upgrades that are known, within one transaction."""
-    while version in tables.UPGRADES:
-        for statement in tables.UPGRADES[version]:
-            db.execute(text(statement))
-        version += 1
-        tables.METADATA.create_all(db)
-        db.execute(update(tables.VERSION), {"version": version})
-    return version
 
 
 def _replace_groups(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -27,7 +27,7 @@ from controller.ports import Event, Portrait, SeenHour, StoredAssignment, Stored
 from wire.model import Assignment, Outcome, Phase, Result
 from wire.packing import Packer
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of everything below; it stands in the file."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
@@ -37,10 +37,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     ),
     2: (),
     3: (),
+    4: (),
 }
 """By version: what makes a store of it one of the next; tables that are missing make themselves.
 
-2 lacked `PORTRAITS`, 3 lacked `HOURS`.
+2 lacked `PORTRAITS`, 3 lacked `HOURS`, 4 lacked `POLICIES`.
 """
 
 METADATA = MetaData()
@@ -121,6 +122,18 @@ HOLDS = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("breaks_lock", Boolean, nullable=False),
+)
+
+POLICIES = Table(
+    "policies",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("changes", String, nullable=False),
 )
 
 EVENTS = Table(

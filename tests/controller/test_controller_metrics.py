@@ -19,6 +19,7 @@ from controller.core.model import (
     Quote,
     QuoteState,
 )
+from controller.core.obligation import Coverage, Fulfilment
 from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
 from tests.controller.desk import view
 from wire.model import Kind, Outcome, Phase, Result
@@ -93,6 +94,19 @@ def snapshot() -> ControllerSnapshot:
             decisions=(decision("rig-01"), replace(decision("rig-02"), flip_usd_per_h=None)),
             net_usd_per_h=1.0,
             power_w={"oslo": 1200.0, "lagos": 900.0},
+            contracts=(
+                Coverage(
+                    contract="acme",
+                    owed_gpus=8,
+                    bound_gpus=6,
+                    serving_gpus=4,
+                    lacking_gpus=2,
+                    in_force=True,
+                ),
+            ),
+            requirements=(
+                Fulfilment(name="desk ai", unit="GPUs", least=4.0, most=None, counted=6.0),
+            ),
         ),
         plan_duration_s=0.015625,
         quotes=(

@@ -78,8 +78,8 @@ def test_without_a_word_on_links_rigs_connect_over_zeromq_on_loopback(tmp_path: 
         ({"lease_s": -1}, "lease_s: must be above 0"),
         ({"feed_interval_s": float("inf")}, "feed_interval_s: must be above 0"),
         ({"fleet": {"retry_failed_s": 0}}, "fleet.retry_failed_s: must be above 0"),
-        ({"policy": {"margin_usd_per_h": -1}}, "policy: margin_usd_per_h must be 0 or more"),
-        ({"policy": {"timing_tick_s": 700}}, "policy: timing_tick_s must be a whole part"),
+        ({"policy": {"margin_usd_per_h": -1}}, "policy.margin_usd_per_h: must be 0 or more"),
+        ({"policy": {"timing_tick_s": 700}}, "policy.timing_tick_s: must be a whole part"),
         ({"policy": {"timing": "guess"}}, "policy.timing: invalid enum value 'guess'"),
         ({"quotes": {}}, "farm: site oslo: series 'power' has no rules under `quotes`"),
         ({"feeds": {"recorded": [{"name": "tape", "files": []}]}}, "feeds: feed tape: files: name"),
@@ -137,7 +137,7 @@ def test_a_replay_passes_prices_at_its_own_speed(monkeypatch: pytest.MonkeyPatch
 def test_a_good_file_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = ran(capsys, "check-config", "--config", farm_file.write(tmp_path))
     assert (code, err) == (0, "")
-    assert "good. 1 sites, 2 earnings, 3 series, 1 feeds; state in" in out
+    assert "1 feeds; 0 contracts, 0 desks, 0 rules; state in" in out
 
 
 @pytest.mark.parametrize("verb", [("run",), ("check-config",), ("revoke", "rig-1")])

@@ -99,7 +99,7 @@ holds = st.lists(
 def tied(one: GroupView, words: Sequence[Hold]) -> bool:
     """Whether no price and no cap may move a group."""
     in_force = standing.holds_in_force(words, NOW)
-    return not standing.standing(one, in_force.get(one.key)).free
+    return one.committed or not standing.standing(one, in_force.get(one.key)).free
 
 
 def locked(one: GroupView) -> bool:

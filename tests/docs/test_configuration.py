@@ -46,6 +46,8 @@ EXAMPLES = ("operations.md", "gpu-profiles.md", "replay.md")
 
 UNITS = {
     "_usd_per_kwh": "US dollars per kWh",
+    "_usd_per_gpu_h": "US dollars per GPU-hour",
+    "_usd_per_day": "US dollars per day",
     "_usd_per_h": "US dollars per hour",
     "_usd": "US dollars",
     "_per_eur": "US dollars per euro",
@@ -55,6 +57,8 @@ UNITS = {
     "_ratio": "ratio",
     "_mhz": "MHz",
     "_percent": "%",
+    "_days": "days",
+    "_days_min": "days",
     "_s": "seconds",
     "_w": "watts",
     "_c": "°C",

@@ -1,0 +1,187 @@
+"""The policy in force: decides by it, follows its rules, and keeps count of what switches cost.
+
+What it remembers, how long rules have held and what was spent, begins anew with a policy's rules
+and is restored from outcomes where that can be. It never changes the policy by itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from controller import conditions
+from controller.core import contract_cover, planner, signals
+from controller.core.farm import FarmSettings
+from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
+from controller.core.obligations import Circumstances
+from controller.core.policy import PolicySettings
+from controller.core.policy_effect import effective
+from controller.core.roster import Roster
+from controller.core.signals import Reading, RuleSettings, RuleState
+from controller.core.timing.advantage import SiteForesight
+from controller.policyfile import Policy
+from controller.ports import Decide, StoredOutcome
+from wire.model import Kind, Result
+
+SPENDING_S = 86_400.0
+"""Stretch of time that the switching budget is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one switch cost."""
+
+    at: float
+    usd: float
+
+
+class Regime:
+    """Decides for the fleet by the policy in force."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        farm: FarmSettings,
+        *,
+        wall: Callable[[], float],
+        spent: Iterable[Spent] = (),
+        foresight: Callable[[], Mapping[str, SiteForesight]] = dict,
+    ) -> None:
+        """`wall`: the clock that holds count by; `spent`: what is known of the last day.
+
+        `foresight`: what the coming day holds, by site.
+        """
+        self.policy = policy
+        self.rules: Mapping[str, RuleState] = {}
+        """Where the rules stand."""
+        self._farm = farm
+        self._wall = wall
+        self._foresight = foresight
+        self._spent = deque(spent)
+        self._roster = Roster()
+
+    def adopt(self, policy: Policy) -> None:
+        """Decide by this one from the next plan on; rules that stay as they are go on."""
+        self.policy = policy
+
+    def decide(
+        self,
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Plan:
+        """The plan for the whole fleet at `now`; rules advance."""
+        readings = self._readings(self.policy, views, quotes, now)
+        self.rules = signals.advanced(self.rules, self.policy.settings.rules, readings, now)
+        return self._planned(self.policy, self.rules, views, quotes, holds, now)
+
+    def foresee(
+        self,
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Plan:
+        """The same with rules as they stand; nothing is remembered of it."""
+        return self._planned(self.policy, self.rules, views, quotes, holds, now)
+
+    def foreseeing(self, policy: Policy) -> Decide:
+        """What decides by another policy, its rules in effect whose conditions are true."""
+
+        def decide(
+            views: Sequence[GroupView],
+            quotes: Mapping[str, Quote],
+            holds: Sequence[Hold],
+            now: float,
+        ) -> Plan:
+            readings = self._readings(policy, views, quotes, now)
+            states = {
+                rule.name: RuleState(rule.when, readings[rule.name].true, None)
+                for rule in policy.settings.rules
+            }
+            return self._planned(policy, states, views, quotes, holds, now)
+
+        return decide
+
+    def book(self, moved: Set[GroupKey], plan: Plan) -> None:
+        """Enter what the switches cost that a plan has just begun."""
+        cost = sum(d.switch_usd for d in plan.decisions if d.key in moved and d.moves)
+        if cost > 0.0:
+            self._spent.append(Spent(plan.at, cost))
+
+    def spent_usd(self, now: float) -> float:
+        """What switches have cost in the last 24 hours, US dollars."""
+        return sum(one.usd for one in self._spent if now - SPENDING_S < one.at <= now)
+
+    def _readings(
+        self,
+        policy: Policy,
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        now: float,
+    ) -> dict[str, Reading]:
+        if not policy.conditions:
+            return {}
+        facts = conditions.facts(quotes, self._farm, views, now)
+        return {name: condition.read(facts) for name, condition in policy.conditions.items()}
+
+    def _planned(
+        self,
+        policy: Policy,
+        states: Mapping[str, RuleState],
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Plan:
+        while self._spent and self._spent[0].at <= now - SPENDING_S:
+            self._spent.popleft()
+        settings = policy.settings
+        rules = signals.in_effect(settings.rules, states)
+        return planner.plan(
+            planner.Situation(
+                views=contract_cover.freed(views, settings),
+                quotes=quotes,
+                holds=holds,
+                policy=effective(settings, rules),
+                farm=self._farm,
+                now=now,
+                wall=self._wall(),
+                foresight=self._foresight(),
+                circumstances=Circumstances(
+                    rules=rules,
+                    spent_usd=self.spent_usd(now),
+                    notes=tuple(notes(settings.rules, states)),
+                ),
+            ),
+            self._roster,
+        )
+
+
+def notes(rules: Collection[RuleSettings], states: Mapping[str, RuleState]) -> Iterable[str]:
+    """What people should know of the rules that cannot be told."""
+    for rule in rules:
+        state = states.get(rule.name)
+        if state is not None and state.trouble:
+            yield f"rule {rule.name} counts as not true, for its condition {state.trouble}"
+
+
+def remembered(
+    outcomes: Iterable[StoredOutcome], policy: PolicySettings, farm: FarmSettings, now: float
+) -> list[Spent]:
+    """What the switches of the last day cost, as far as a restarted controller can tell.
+
+    What they interrupted is not known any more, so only their fixed cost counts.
+    """
+    inference = {one.workload for one in farm.earnings if one.kind is Kind.INFERENCE}
+    found = []
+    for stored in outcomes:
+        outcome = stored.outcome
+        begun = outcome.result in (Result.DONE, Result.ROLLED_BACK) and outcome.phase_s
+        if begun and outcome.origin != outcome.workload and now - stored.received_at < SPENDING_S:
+            serves = {outcome.origin, outcome.workload} & inference
+            cost = policy.inference_switch if serves else policy.mining_switch
+            found.append(Spent(stored.received_at, cost.cost_usd))
+    return sorted(found, key=lambda one: one.at)
