@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from dataclasses import dataclass
 
 from controller import conditions
-from controller.core import contract_cover, planner, signals
+from controller.core import contract_cover, curtailment, planner, signals
+from controller.core.curtailment import Struck
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
 from controller.core.obligations import Circumstances
@@ -60,6 +61,7 @@ class Regime:
         self._foresight = foresight
         self._spent = deque(spent)
         self._roster = Roster()
+        self._struck: Struck = frozenset()
 
     def adopt(self, policy: Policy) -> None:
         """Decide by this one from the next plan on; rules that stay as they are go on."""
@@ -75,6 +77,7 @@ class Regime:
         """The plan for the whole fleet at `now`; rules advance."""
         readings = self._readings(self.policy, views, quotes, now)
         self.rules = signals.advanced(self.rules, self.policy.settings.rules, readings, now)
+        self._struck = curtailment.struck(self._farm, quotes, self._struck, now)
         return self._planned(self.policy, self.rules, views, quotes, holds, now)
 
     def foresee(
@@ -140,20 +143,21 @@ class Regime:
             self._spent.popleft()
         settings = policy.settings
         rules = signals.in_effect(settings.rules, states)
+        limits = curtailment.limits(self._farm, (), self._struck, now)
         return planner.plan(
             planner.Situation(
                 views=contract_cover.freed(views, settings),
                 quotes=quotes,
                 holds=holds,
                 policy=effective(settings, rules),
-                farm=self._farm,
+                farm=curtailment.curtailed(self._farm, limits),
                 now=now,
                 wall=self._wall(),
                 foresight=self._foresight(),
                 circumstances=Circumstances(
                     rules=rules,
                     spent_usd=self.spent_usd(now),
-                    notes=tuple(notes(settings.rules, states)),
+                    notes=(*map(str, limits), *notes(settings.rules, states)),
                 ),
             ),
             self._roster,

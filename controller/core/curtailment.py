@@ -47,6 +47,9 @@ class Limit:
     cap_w: float
     why: str
 
+    def __str__(self) -> str:
+        return reasons.curtailed(self.site, self.cap_w, self.why)
+
 
 Struck = frozenset[tuple[str, int]]
 """Strikes that are in force, by site and position in its settings."""

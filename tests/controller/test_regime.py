@@ -9,15 +9,16 @@ import pytest
 import yaml
 
 from controller import accession, overview, settings
+from controller.core.farm import StrikeSettings
 from controller.core.model import GroupKey
 from controller.orders import BadRequestError, ConflictError
 from controller.policies import activation
 from controller.ports import CONFIGURATION, StoredOutcome, StoreError
-from controller.regime import SPENDING_S, remembered
+from controller.regime import SPENDING_S, Regime, remembered
 from controller.store.memory import MemoryStore
 from tests.controller import farm_file
 from tests.controller.control import PATIENCE_S, standing_by, status
-from tests.controller.fleet import FARM, NOW, POLICY, view
+from tests.controller.fleet import FARM, NOW, POLICY, PRICES, quotes, view
 from tests.controller.governed import CONTRACT, OWING, TEXT, Office, governed, policy
 from tests.sim.clock import run
 from wire import messages
@@ -65,6 +66,23 @@ def test_a_contract_is_no_way_out_of_quarantine() -> None:
             assert "1 quarantined" in control.reconciler.newest.warnings[0]
 
     run(scenario())
+
+
+def test_a_strike_of_price_stops_groups_until_power_is_cheap_again() -> None:
+    strike = StrikeSettings(above_usd_per_kwh=0.3, below_usd_per_kwh=0.2, hours="")
+    site = replace(FARM.sites[0], strikes=(strike,))
+    farm = replace(FARM, sites=(site,))
+    regime = Regime(policy(TEXT, farm), farm, wall=lambda: NOW)
+    views = [view(0, "llama"), view(1, "llama")]
+    chosen = []
+    for number, power in enumerate((0.1, 0.31, 0.25, 0.2)):
+        prices = {**PRICES, "power": power, "rent": 1.0}
+        plan = regime.decide(views, quotes(prices), [], NOW + number)
+        chosen.append([decision.chosen for decision in plan.decisions])
+        told = [text for text in plan.warnings if "may draw 0.00 kW for now" in text]
+        assert len(told) == (chosen[-1] == [None, None])
+        assert regime.foresee(views, quotes(prices), [], NOW + number).decisions == plan.decisions
+    assert chosen == [["llama", "llama"], [None, None], [None, None], ["llama", "llama"]]
 
 
 def test_what_switches_cost_is_booked_once_and_forgotten_after_a_day() -> None:
