@@ -174,6 +174,23 @@ MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
 """What a workload may do wrong until `CALM_S`, see `agent.drivers.script`."""
 
 
+PARKED_OF_4 = 1
+"""Of every four seeds the one in which a server sleeps instead of ending."""
+
+RESTLESS: tuple[dict[str, float | bool | str], ...] = (
+    {"sleep_fails": True},
+    {"sleep_s": 5.0},
+    {"sleep_lies": True},
+    {"sleeping_bytes": 4 * 1024**3},
+    {"wakes_after_s": 1.0},
+    {"wakes_after_s": 3.0},
+    {"wakes_after_s": 5.0},
+    {"wake_fails": True},
+    {"wake_s": 5.0},
+)
+"""What a sleeper may do wrong until `CALM_S`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """One seed's misfortune."""
@@ -191,6 +208,8 @@ class Schedule:
     offline: dict[str, Offline]
     """What a rig does when the controller is silent."""
     price_interval_s: float
+    parks: bool = False
+    """Whether a workload sleeps instead of ending."""
 
     @property
     def rig_names(self) -> tuple[str, ...]:
@@ -203,7 +222,23 @@ def draw(seed: int) -> Schedule:
     rng = random.Random(f"{seed}/schedule")
     rigs, groups = rng.choice(RIGS), rng.choice(GROUPS)
     names = [f"rig-{number}" for number in range(rigs)]
-    return _with_locks(_schedule(rng, seed, rigs, groups, names), random.Random(f"{seed}/locks"))
+    schedule = _schedule(rng, seed, rigs, groups, names)
+    locked = _with_locks(schedule, random.Random(f"{seed}/locks"))
+    return _with_sleepers(locked, random.Random(f"{seed}/sleepers"))
+
+
+def _with_sleepers(schedule: Schedule, rng: random.Random) -> Schedule:
+    """Servers that sleep, and what they do wrong then."""
+    if schedule.seed % 4 != PARKED_OF_4:
+        return schedule
+    scripts = {
+        rig: {
+            name: {**script, **(rng.choice(RESTLESS) if rng.random() < 0.5 else {})}
+            for name, script in workloads.items()
+        }
+        for rig, workloads in schedule.scripts.items()
+    }
+    return replace(schedule, scripts=scripts, parks=True)
 
 
 def _with_locks(schedule: Schedule, rng: random.Random) -> Schedule:

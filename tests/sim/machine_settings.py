@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.route import Hook, Route
-from agent.core.workload import Deadlines, Readiness, Workload
+from agent.core.workload import Deadlines, Park, Readiness, Workload
 from agent.settings import (
     GpuSettings,
     GroupSettings,
@@ -43,11 +43,14 @@ ROUTES = {
 }
 """By name; what the hooks do is `tests.sim.routes`' to say."""
 
+SLEEPER = "chat"
+"""The workload that is parked, where any is."""
+
 UNROUTED_OF_5 = 2
 """Of every five seeds the one without a load balancer: its misfortune stays as it was."""
 
 DEADLINES = Deadlines(
-    prepare_s=4, drain_s=3, stop_s=4, vacate_s=4, tune_s=TUNE_S, start_s=2, probe_s=6
+    prepare_s=4, drain_s=3, park_s=2, stop_s=4, vacate_s=4, tune_s=TUNE_S, start_s=2, probe_s=6
 )
 
 
@@ -59,7 +62,11 @@ def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
         order_key=order_key,
         link=LinkSettings(),
         groups=tuple(_group(name, number, schedule) for number in range(schedule.groups)),
-        gpu=GpuSettings(fast_interval_s=LOOK_INTERVAL_S, vacant_samples=VACANT_SAMPLES),
+        gpu=GpuSettings(
+            fast_interval_s=LOOK_INTERVAL_S,
+            slow_interval_s=LOOK_INTERVAL_S,
+            vacant_samples=VACANT_SAMPLES,
+        ),
         safety=SafetySettings(samples=HOT_SAMPLES, mining=LADDER, inference=LADDER),
         report_interval_s=REPORT_INTERVAL_S,
         telemetry_interval_s=30.0,
@@ -82,6 +89,7 @@ def _group(rig: str, number: int, schedule: Schedule) -> GroupSettings:
                 gpus=gpus,
                 profile=profile,
                 route=None if schedule.seed % 5 == UNROUTED_OF_5 else ROUTES.get(name),
+                park=Park.SLEEP_1 if schedule.parks and name == SLEEPER else None,
                 deadlines=DEADLINES,
                 readiness=Readiness(hold_s=HOLD_S),
                 script=schedule.scripts[rig][name],

@@ -6,7 +6,9 @@ import asyncio
 import random
 from collections.abc import Iterable
 
+from agent.bedside import WATCHED
 from agent.core.model import State
+from agent.performer import EXCESS_TIMEOUT_S
 from agent.rig import Equipment, Rig
 from agent.uplink import Identity
 from controller.core.model import GroupKey
@@ -21,7 +23,9 @@ from tests.sim.ledger import SimStore
 from tests.sim.machine_settings import (
     BOOT_GRACE_S,
     COOLED_S,
+    DEADLINES,
     DERATED_S,
+    LOOK_INTERVAL_S,
     REPORT_INTERVAL_S,
     settings,
 )
@@ -42,6 +46,9 @@ SOON_S = 0.2
 
 LAPSE_GRACE_S = REPORT_INTERVAL_S + 0.1
 """The lease is looked at as often as reports are due."""
+
+ASTRAY_S = LOOK_INTERVAL_S + EXCESS_TIMEOUT_S + DEADLINES.stop_s + 1.0
+"""A sleeper that woke by itself is ended within this time: a look may hang, a stop take long."""
 
 RETRY_S = 3.0
 """A refused line is tried again within this time."""
@@ -205,6 +212,10 @@ class SimMachine:
             if state is not None and self.hardware.disk.refusal is None:
                 late_s = min(overdue_s, now_s() - self.journals[group.name].assigned_s)
                 self._witness(checks.lapsed_in_time(state, late_s, LAPSE_GRACE_S))
+            if state is not None and state.phase in WATCHED:
+                astray_s = min(now_s() - self._began_s, self.hardware.astray_s(group.name))
+                awake = self.hardware.awake(group.name)
+                self._witness(checks.alone(astray_s, ASTRAY_S, awake))
         self._look_at_heat()
 
     def overdue_s(self) -> float:
@@ -216,7 +227,7 @@ class SimMachine:
 
     def _look_at_heat(self) -> None:
         gpu = self.settings.groups[0].gpus[0]
-        state, keys = self.state("g0"), self.hardware.world.alive_on(gpu)
+        state, keys = self.state("g0"), self.hardware.world.awake_on(gpu)
         ends = state is None or state.phase in (Phase.STOPPING, Phase.FAILED)
         eyes = self.hardware.eyes
         cool = eyes.hot_since_s is None or eyes.first_c <= self.settings.safety.temperature_max_c

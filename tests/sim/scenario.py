@@ -167,11 +167,13 @@ class _Scenario:
             return "is away"
         stored = self._fleet.assignments.get(view.key)
         remembered = stored.assignment.generation if stored is not None else 0
-        alive = sorted(machine.hardware.alive(view.key.group))
+        awake = machine.hardware.awake(view.key.group)
+        asleep = machine.hardware.alive(view.key.group) - awake
         own = [w for g in machine.settings.groups if g.name == view.key.group for w in g.workloads]
         return (
             checks.agreed(state, remembered)
-            or checks.as_assigned(state, alive, view.assigned)
+            or checks.as_assigned(state, sorted(awake), view.assigned)
+            or checks.known_to_sleep(state, asleep)
             or checks.served(own, state.active, machine.balancer.sends_to)
         )
 

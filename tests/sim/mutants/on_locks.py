@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from agent.core import lock, recovery
-from agent.core.model import Drain, Event, State
+from agent.core.effects import Drain
+from agent.core.model import Event, State
 from agent.core.workload import Workload
 from agent.performer import Emit, Performer
 from agent.ports import Driver
