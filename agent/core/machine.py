@@ -131,6 +131,8 @@ def _stopped(state: State, event: Succeeded, rules: Rules) -> State:
 
 
 def _not_stopped(state: State, event: Failed, rules: Rules) -> State:
+    if state.parked is not None:
+        return parking.not_stopped(state, event, rules)
     reason = f"{state.active or 'a workload'} could not be stopped: {event.reason}"
     return road.enter(state, Phase.FAILED, reason, rules, target=None)
 

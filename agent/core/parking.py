@@ -38,6 +38,12 @@ def unparked(state: State, event: Unparked, _rules: Rules) -> State:
     return replace(state, parked=None, reason=f"{event.workload} sleeps no more: {event.reason}")
 
 
+def not_stopped(state: State, event: Failed, rules: Rules) -> State:
+    """A group that is given up leaves nobody asleep: all of it is tried once more."""
+    reason = f"{state.active} could not be stopped, so {state.parked} is ended too: {event.reason}"
+    return road.enter(state, Phase.STOPPING, reason, rules)
+
+
 def not_vacated(state: State, event: Failed, rules: Rules) -> State:
     """Whatever holds the GPUs: without the sleeper, they are tried once more."""
     reason = f"the GPUs could not be emptied beside {state.parked}, so it is ended: {event.reason}"

@@ -14,6 +14,7 @@ from agent.settings import (
     SafetySettings,
     Settings,
 )
+from tests.sim.drawing import SLEEPER
 from tests.sim.faults import Schedule
 from tests.sim.journals import HOLD_S, VACANT_SAMPLES
 from wire.model import Kind
@@ -42,9 +43,6 @@ ROUTES = {
     "chat": Route(close=Hook(remove="/up"), open=Hook(create="/up"), timeout_s=1, settle_s=0.1)
 }
 """By name; what the hooks do is `tests.sim.routes`' to say."""
-
-SLEEPER = "chat"
-"""The workload that is parked, where any is."""
 
 UNROUTED_OF_5 = 2
 """Of every five seeds the one without a load balancer: its misfortune stays as it was."""

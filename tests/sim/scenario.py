@@ -17,7 +17,8 @@ from controller.fleet import Fleet
 from tests.sim import clock, disk
 from tests.sim.attacks import Attacker
 from tests.sim.checks import rest as checks
-from tests.sim.faults import CALM_S, Schedule, draw
+from tests.sim.drawing import draw
+from tests.sim.faults import CALM_S, Schedule
 from tests.sim.headquarters import SimController
 from tests.sim.misfortune import arrange
 from tests.sim.network import SimNetwork, Weather
