@@ -51,6 +51,10 @@ UNLAUNCHED = frozenset({HIVE_OS, *(row.driver for row in MARKETS)})
 """Drivers that start no program of the rig's own file, and want neither `command` nor `unit`."""
 
 
+SLEEPABLE = frozenset(row.driver for row in SERVERS if row.nap is not None)
+"""Drivers of servers that can be put to sleep."""
+
+
 def startable(workload: Workload) -> bool:
     """Whether its file says at all what shall run."""
     if workload.driver == COMMAND:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent.core.route import Hook, Route
 from agent.core.workload import Deadlines, Park, Readiness, Workload
+from agent.performer import EXCESS_TIMEOUT_S
 from agent.settings import (
     GpuSettings,
     GroupSettings,
@@ -28,6 +29,10 @@ WORKLOADS = {
 
 BOOT_GRACE_S = 8.0
 REPORT_INTERVAL_S = 3.0
+LAPSE_GRACE_S = REPORT_INTERVAL_S + 0.1
+"""The lease is looked at as often as reports are due."""
+RETRY_S = 3.0
+"""A refused line is tried again within this time."""
 LOCK_INTERVAL_S = 5.0
 LOOK_INTERVAL_S = 1.5
 HOT_SAMPLES = 2
@@ -50,6 +55,9 @@ UNROUTED_OF_5 = 2
 DEADLINES = Deadlines(
     prepare_s=4, drain_s=3, park_s=2, stop_s=4, vacate_s=4, tune_s=TUNE_S, start_s=2, probe_s=6
 )
+
+ASTRAY_S = LOOK_INTERVAL_S + EXCESS_TIMEOUT_S + DEADLINES.stop_s + 1.0
+"""A sleeper that woke by itself is ended within this time: a look may hang, a stop take long."""
 
 
 def settings(name: str, schedule: Schedule, order_key: str) -> Settings:

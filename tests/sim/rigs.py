@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from agent.bedside import WATCHED
 from agent.core.model import State
-from agent.performer import EXCESS_TIMEOUT_S
 from agent.rig import Equipment, Rig
 from agent.uplink import Identity
 from controller.core.model import GroupKey
@@ -21,12 +20,12 @@ from tests.sim.headquarters import LEASE_S
 from tests.sim.journals import SimJournal
 from tests.sim.ledger import SimStore
 from tests.sim.machine_settings import (
+    ASTRAY_S,
     BOOT_GRACE_S,
     COOLED_S,
-    DEADLINES,
     DERATED_S,
-    LOOK_INTERVAL_S,
-    REPORT_INTERVAL_S,
+    LAPSE_GRACE_S,
+    RETRY_S,
     settings,
 )
 from tests.sim.network import CheckedLink, Letter, SimNetwork
@@ -43,15 +42,6 @@ AWAY_S_MAX = 6.0
 
 SOON_S = 0.2
 """Shortest, also once everything is calm."""
-
-LAPSE_GRACE_S = REPORT_INTERVAL_S + 0.1
-"""The lease is looked at as often as reports are due."""
-
-ASTRAY_S = LOOK_INTERVAL_S + EXCESS_TIMEOUT_S + DEADLINES.stop_s + 1.0
-"""A sleeper that woke by itself is ended within this time: a look may hang, a stop take long."""
-
-RETRY_S = 3.0
-"""A refused line is tried again within this time."""
 
 EXPIRY_S = 12.0
 """No frame counts for longer than this after it was sent."""
@@ -213,9 +203,7 @@ class SimMachine:
                 late_s = min(overdue_s, now_s() - self.journals[group.name].assigned_s)
                 self._witness(checks.lapsed_in_time(state, late_s, LAPSE_GRACE_S))
             if state is not None and state.phase in WATCHED:
-                astray_s = min(now_s() - self._began_s, self.hardware.astray_s(group.name))
-                awake = self.hardware.awake(group.name)
-                self._witness(checks.alone(astray_s, ASTRAY_S, awake))
+                self._look_at_sleeper(group.name)
         self._look_at_heat()
 
     def overdue_s(self) -> float:
@@ -224,6 +212,10 @@ class SimMachine:
         if now_s() - self.hardware.writable_s < RETRY_S:
             return 0.0
         return self.hardware.rig_clock() - self._leased_s
+
+    def _look_at_sleeper(self, group: str) -> None:
+        astray_s = min(now_s() - self._began_s, self.hardware.astray_s(group))
+        self._witness(checks.alone(astray_s, ASTRAY_S, self.hardware.awake(group)))
 
     def _look_at_heat(self) -> None:
         gpu = self.settings.groups[0].gpus[0]

@@ -40,8 +40,8 @@ def _silence_frees(swaps: Swaps) -> None:
 def _lock_forgotten(swaps: Swaps) -> None:
     resume = recovery.resume
 
-    def forgetful(state: State, *others: Any) -> State:
-        return resume(replace(state, lock=None), *others)
+    def forgetful(state: State, *others: Any, **more: Any) -> State:
+        return resume(replace(state, lock=None), *others, **more)
 
     swaps.attribute(recovery, "resume", forgetful)
 
