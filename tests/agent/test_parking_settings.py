@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def test_without_it_nobody_sleeps(tmp_path: Path) -> None:
     [
         ({"park": "sleep-3"}, "park"),
         ({"kind": "mining"}, "park: only an inference server can sleep"),
-        ({"command": [], "container": {"image": "vllm"}}, "which processes are a container's"),
+        ({"command": [], "container": {"image": "vllm:1"}}, "which processes are a container's"),
         ({"park_memory_bytes": 0}, "park_memory_bytes: must be above 0 and at most"),
         ({"park_memory_bytes": 2**40}, "park_memory_bytes: must be above 0 and at most"),
         ({"deadlines": {"park_s": 0}}, "deadlines.park_s: must be above 0 and finite"),
@@ -87,8 +86,8 @@ def test_no_profile_of_the_group_may_shut_a_second_process_out(tmp_path: Path, m
 
 def test_status_says_who_is_parked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rig = load(tmp_path, SERVER, MINER)
-    path = service.journal_path(rig, "g0")
-    os.makedirs(path.parent)
-    FileJournal(path).append(State(phase=Phase.RUNNING, active="w1", parked="w0", reason="so"))
+    journal = FileJournal(service.journal_path(rig, "g0"))
+    journal.append(State(phase=Phase.RUNNING, active="w1", parked="w0", reason="so"))
+    journal.close()
     assert main(["status", "--config", str(tmp_path / "agent.yaml")]) == 0
     assert "  asleep on the same GPUs, to be woken: w0\n" in capsys.readouterr().out
