@@ -51,13 +51,22 @@ UNLAUNCHED = frozenset({HIVE_OS, *(row.driver for row in MARKETS)})
 """Drivers that start no program of the rig's own file, and want neither `command` nor `unit`."""
 
 
-SLEEPABLE = frozenset(row.driver for row in SERVERS if row.nap is not None)
-"""Drivers of servers that can be put to sleep."""
-
-
 def startable(workload: Workload) -> bool:
     """Whether its file says at all what shall run."""
     if workload.driver == COMMAND:
         return bool(workload.commands.start)
     launched = workload.command or workload.unit or workload.container
     return bool(launched) or workload.driver in UNLAUNCHED
+
+
+def sleepless(workload: Workload) -> str:
+    """Why a workload could not be parked, as far as its file shows; empty: it could."""
+    naps = {row.driver: row.nap for row in SERVERS if row.nap is not None}
+    nap = naps.get(workload.driver)
+    if nap is None:
+        return f"driver {workload.driver!r} cannot sleep, only {', '.join(sorted(naps))} can"
+    if workload.command and nap.option not in workload.command:
+        return f"`command` lacks `{nap.option}`"
+    if workload.command and workload.environment.get(nap.variable) != "1":
+        return f'`environment` lacks `{nap.variable}: "1"`'
+    return ""

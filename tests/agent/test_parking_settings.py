@@ -19,7 +19,8 @@ from wire.model import Phase
 SERVER = {
     "kind": "inference",
     "driver": "vllm",
-    "command": ["/usr/bin/vllm"],
+    "command": ["/usr/bin/vllm", "--enable-sleep-mode"],
+    "environment": {"VLLM_SERVER_DEV_MODE": "1"},
     "model": "m",
     "park": "sleep-1",
 }
@@ -63,9 +64,19 @@ def test_a_group_has_one_sleeper(tmp_path: Path) -> None:
         load(tmp_path, SERVER, SERVER)
 
 
-def test_a_driver_that_cannot_sleep_is_refused(tmp_path: Path) -> None:
-    rig = load(tmp_path, {**SERVER, "driver": "sglang"})
-    with pytest.raises(ConfigError, match="park: driver 'sglang' cannot sleep, only vllm can"):
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"driver": "sglang"}, "park: driver 'sglang' cannot sleep, only vllm can"),
+        ({"command": ["/usr/bin/vllm"]}, "park: `command` lacks `--enable-sleep-mode`"),
+        ({"environment": {}}, 'park: `environment` lacks `VLLM_SERVER_DEV_MODE: "1"`'),
+    ],
+)
+def test_a_server_that_could_not_sleep_is_refused(
+    tmp_path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    rig = load(tmp_path, {**SERVER, **changes})
+    with pytest.raises(ConfigError, match=problem):
         service.check(rig)
 
 
