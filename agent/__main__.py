@@ -126,6 +126,8 @@ def _status(options: argparse.Namespace) -> int:
         running = state.active or OFF
         print(f"{name}: {state.phase}, {running}, generation {state.desired.generation}")
         print(f"  {state.reason}")
+        if state.parked not in (None, state.active):
+            print(f"  asleep on the same GPUs, to be woken: {state.parked}")
         if state.lock is not None:
             print(f"  locked, {state.lock.workload}: {state.lock.reason}")
         for rejection in state.rejected:

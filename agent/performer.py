@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
 from agent import duty
 from agent.core import rhythm
-from agent.core.model import (
-    Bound,
-    Drain,
-    Effect,
-    Event,
-    Exited,
-    Failed,
-    HeldOut,
-    Noted,
-    Prepare,
-    Probe,
-    Start,
-    Stop,
-    Succeeded,
-    Tune,
-    Vacate,
-    Watch,
-)
+from agent.core.effects import Drain, Effect, Prepare, Probe, Start, Stop, Tune, Vacate, Watch
+from agent.core.model import Bound, Event, Exited, Failed, HeldOut, Noted, Parked, Succeeded
 from agent.core.workload import Deadlines, Workload
 from agent.ports import (
     Checker,
@@ -41,6 +26,8 @@ from agent.ports import (
     Tuner,
 )
 from agent.settings import GpuSettings, GroupSettings
+from agent.shutdown import Shutdown
+from agent.sleeper import SILENT_LOOKS, Sleeper
 from agent.traffic import Traffic
 from agent.tuning import Tuning
 from agent.vacancy import Vacancy
@@ -54,11 +41,11 @@ LOCK_TIMEOUT_S = 20.0
 LAST_WORD_S = 1.0
 """What knows best why it is late is given this much longer to say so."""
 
+EXCESS_TIMEOUT_S = 5.0
+"""For a look at what a sleeper holds; while GPUs cannot be seen, its own word counts."""
+
 BACKOFF_MAX_S = 30.0
 """Longest wait before a restart; the group can follow no new word meanwhile."""
-
-URGENT_GRACE_S = 3.0
-"""Between TERM and KILL when safety stops a workload; whoever hijacked it may ignore TERM."""
 
 Emit = Callable[[Event], None]
 
@@ -83,6 +70,7 @@ class Performer:
         self._vacancy = Vacancy(probe, group.gpus, gpu)
         self._tuning = Tuning(tuner, checker)
         self._traffic = Traffic(router)
+        self._shutdown = Shutdown(group, drivers, self._traffic)
         self._rng = rng
         self._seen = ""
         """What the present effect saw last, in case that its deadline ends it."""
@@ -122,6 +110,38 @@ class Performer:
             and await driver.keep_out(workload, workload.deadlines.stop_s / 2)
         ]
 
+    async def restless(self, name: str) -> str:
+        """Why a parked workload does not count as asleep; empty: it sleeps, and holds little.
+
+        Raises:
+            DriverError: That cannot be told now.
+        """
+        if name not in self._workloads:
+            return "it is no longer on this rig's list for the group"
+        sleeper = self._sleeper(self._workloads[name])
+        fault = await sleeper.fault(SILENT_LOOKS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EXCESS_TIMEOUT_S):
+                fault = fault or await self._vacancy.excess(sleeper)
+        return fault
+
+    async def tended(self, name: str) -> bool:
+        """Whether a parked workload sleeps; if not, it is ended as far as that can be done.
+
+        Raises:
+            DriverError: It cannot be told now.
+        """
+        fault = await self.restless(name)
+        if fault:
+            # What goes on all the same is found alive, and then the whole group is stopped.
+            with contextlib.suppress(DriverError):
+                await self.end(name)
+        return not fault
+
+    async def end(self, name: str) -> None:
+        """End one workload that shall not be here. Raises `DriverError`."""
+        await self._shutdown.end(self._listed(name), urgent=True)
+
     async def perform(self, effect: Effect, emit: Emit) -> None:
         """Do it, and tell how it ended."""
         match effect:
@@ -137,14 +157,14 @@ class Performer:
         try:
             deadline_s, work = self._work(effect, emit)
             async with asyncio.timeout(deadline_s):
-                await work
+                sleeps = await work
         except TimeoutError:
             last = f"; {self._seen}" if self._seen else ""
-            held = f"; {self._stuck()}" if isinstance(effect, Stop) else ""
+            held = f"; {self._shutdown.stuck()}" if isinstance(effect, Stop) else ""
             return Failed(effect.ticket, f"not done within {deadline_s:g} s{last}{held}")
         except (DriverError, TuneError, RouteError) as error:
             return Failed(effect.ticket, str(error))
-        return Succeeded(effect.ticket)
+        return Parked(effect.ticket) if sleeps else Succeeded(effect.ticket)
 
     async def _released(self, effect: Drain, emit: Emit) -> Event:
         """However draining went, the workload may be stopped only if it is certainly not locked."""
@@ -154,16 +174,17 @@ class Performer:
             lock = "it cannot be told whether it is locked"
         return Bound(effect.ticket, lock) if lock else event
 
-    def _work(self, effect: Effect, emit: Emit) -> tuple[float, Awaitable[None]]:
-        """The deadline in seconds and the work itself."""
-        # A group that may run nothing can still have to be emptied.
-        every = [w.deadlines for w in self._group.workloads] or [Deadlines()]
+    def _work(self, effect: Effect, emit: Emit) -> tuple[float, Awaitable[bool | None]]:
+        """The deadline in seconds and the work itself, which tells whether somebody sleeps now."""
         if isinstance(effect, Stop):
-            return max(limits.stop_s for limits in every), self._stop(urgent=effect.urgent)
+            tell = partial(self._tell, effect.ticket, emit)
+            return self._shutdown.limit_s(effect), self._shutdown.run(effect, tell)
         if isinstance(effect, Vacate):
+            # A group that may run nothing can still have to be emptied.
+            every = [w.deadlines for w in self._group.workloads] or [Deadlines()]
             longest_s = max(limits.vacate_s for limits in every)
             pause_s = (BACKOFF_MAX_S if effect.restarts else 0.0) + LAST_WORD_S
-            return longest_s + pause_s, self._vacate(effect.restarts, longest_s)
+            return longest_s + pause_s, self._vacate(effect, longest_s)
         workload = self._listed(effect.workload)
         limits = workload.deadlines
         driver = self._driver(workload)
@@ -175,8 +196,8 @@ class Performer:
                 return limits.drain_s, self._traffic.turn_away(driver, workload, tell)
             case Tune():
                 return limits.tune_s, self._tuning.tune(workload)
-            case Start():
-                return limits.start_s, self._start(driver, workload)
+            case Start(sleeper=sleeper):
+                return limits.start_s, self._start(driver, workload, sleeper)
             case Probe():
                 return limits.probe_s, self._prove(driver, workload)
         raise AssertionError(effect)
@@ -195,39 +216,8 @@ class Performer:
         await self._traffic.prepare(workload, self._group.workloads)
         await driver.prepare(workload)
 
-    async def _stop(self, *, urgent: bool) -> None:
-        """Everything of this group, known to the journal or not, and no requests any more."""
-        _, *endings = await asyncio.gather(
-            self._traffic.shut(self._group.workloads),
-            *(self._stop_one(workload, urgent=urgent) for workload in self._group.workloads),
-            return_exceptions=True,
-        )
-        # One that cannot be stopped must not save the others, nor leave them half stopped.
-        for error in endings:
-            if isinstance(error, DriverError):
-                raise DriverError(f"{error}; {self._stuck()}") from error
-            if error is not None:
-                raise error
-
-    async def _stop_one(self, workload: Workload, *, urgent: bool) -> None:
-        driver, limits = self._driver(workload), workload.deadlines
-        try:
-            # Its own limit: a stuck miner is not given the time that a marketplace needs.
-            async with asyncio.timeout(limits.stop_s):
-                if await driver.alive(workload):
-                    grace_s = min(limits.grace_s, URGENT_GRACE_S) if urgent else limits.grace_s
-                    await driver.stop(workload, grace_s)
-        except TimeoutError as error:
-            raise DriverError(f"{workload.name}: not done within {limits.stop_s:g} s") from error
-
-    def _stuck(self) -> str:
-        """What a process that does not even end by KILL means."""
-        gpus = ", ".join(self._group.gpus)
-        return (
-            f"it may still hold {gpus}; if it hangs in the kernel, only a reboot of the rig helps"
-        )
-
-    async def _vacate(self, restarts: int, limit_s: float) -> None:
+    async def _vacate(self, effect: Vacate, limit_s: float) -> None:
+        restarts = effect.restarts
         # Where a workload exited by itself, the route was never closed.
         shut = self._traffic.shut(self._group.workloads)
         await asyncio.gather(shut, asyncio.sleep(self._backoff_s(restarts) if restarts else 0))
@@ -236,21 +226,22 @@ class Performer:
             async with asyncio.timeout(limit_s):
                 await self._tuning.neutral(self._group.gpus)
                 seen = self._vacancy.unseen()
-                async for holder in self._vacancy.holders():
+                async for holder in self._vacancy.holders(self._named(effect.sleeper)):
                     seen = holder or seen
         except TimeoutError as error:
             raise DriverError(f"after {limit_s:g} s {seen}") from error
 
-    async def _start(self, driver: Driver, workload: Workload) -> None:
+    async def _start(self, driver: Driver, workload: Workload, asleep: str | None) -> None:
         """Look once more first: however long ago the GPUs were proven empty, they are it now."""
         # Nobody shall get an answer from what is not proven.
         await self._traffic.close(workload)
+        wakes = asleep == workload.name
         # A start that is repeated finds the workload itself on them.
-        if not await driver.alive(workload):
-            holder = await self._vacancy.holder()
+        if wakes or not await driver.alive(workload):
+            holder = await self._vacancy.holder(self._named(asleep))
             if holder:
                 raise DriverError(f"the GPUs are not empty any more: {holder}")
-        await driver.start(workload)
+        await (self._sleeper(workload).wake() if wakes else driver.start(workload))
 
     async def _prove(self, driver: Driver, workload: Workload) -> None:
         """Ready, and ready again, for the proving time without a break."""
@@ -290,6 +281,12 @@ class Performer:
     def _backoff_s(self, restarts: int) -> float:
         """1, 2, 4 … seconds, with jitter so that a fleet does not restart in step."""
         return min(BACKOFF_MAX_S, 2.0 ** (restarts - 1)) * self._rng.uniform(0.5, 1.0)
+
+    def _named(self, name: str | None) -> Sleeper | None:
+        return None if name is None else self._sleeper(self._listed(name))
+
+    def _sleeper(self, workload: Workload) -> Sleeper:
+        return Sleeper(self._driver(workload), workload)
 
     def _driver(self, workload: Workload) -> Driver:
         return self._drivers[workload.driver]

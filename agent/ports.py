@@ -44,6 +44,15 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What one process holds on one GPU."""
+
+    gpu: str
+    pid: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Occupancy:
     """What holds a group's GPUs, seen by the driver after the asking."""
 
@@ -56,6 +65,8 @@ class Occupancy:
     """Which GPU is held by what, and what to do, if whoever looked can tell."""
     unseen: str = ""
     """Why one of the GPUs could not be seen; the rest then says nothing."""
+    holdings: tuple[Holding, ...] = ()
+    """Of each process on each GPU, where the driver tells it."""
 
 
 class Driver(Protocol):
@@ -154,6 +165,9 @@ class Sleepable(Protocol):
     async def asleep(self, workload: Workload) -> bool | None:
         """Whether it sleeps; ``None`` when it does not tell, or cannot sleep."""
 
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        """Pids of all its processes, whoever started them. Raises `DriverError`."""
+
 
 class Router(Protocol):
     """Tells the farm's load balancer whether a workload takes requests, if that is to be told.
@@ -186,6 +200,9 @@ class Launcher(Protocol):
 
     async def stop(self, workload: Workload, grace_s: float) -> None:
         """TERM, after `grace_s` KILL; returns when none is left. Raises `DriverError`."""
+
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        """Pids of its processes. Raises `DriverError` when they cannot be told."""
 
     async def exited(self, workload: Workload) -> str:
         """Wait until none of its processes is left, and say how it ended."""

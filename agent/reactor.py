@@ -6,13 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-from agent.core import machine, recovery
+from agent.core import machine, parking, recovery
+from agent.core.effects import Effect, Watch
 from agent.core.model import (
     Acknowledged,
     Answer,
     Assigned,
     Derated,
-    Effect,
     Event,
     Failed,
     Faulted,
@@ -21,7 +21,6 @@ from agent.core.model import (
     Rules,
     State,
     Tripped,
-    Watch,
 )
 from agent.performer import Performer
 from agent.ports import DriverError, Journal, JournalError
@@ -135,8 +134,8 @@ class Reactor:
 
     async def _resume(self) -> None:
         before = self._journal.load() or State()
-        alive = await self._look()
-        after = recovery.resume(before, alive, self._rules, self._clock())
+        alive, sleeps = await self._look(before)
+        after = recovery.resume(before, alive, self._rules, self._clock(), sleeps=sleeps)
         while not self._journaled(after):
             # A stop does not wait for room on the disk, neither a new one nor one that an earlier
             # agent could not write: of that one nothing is left but a journal beyond belief.
@@ -159,11 +158,16 @@ class Reactor:
         assert self._danger is not None
         return machine.step(state, self._danger, self._rules, self._clock())
 
-    async def _look(self) -> frozenset[str]:
-        """What runs; asked until it is told, for a guess could put two workloads on one GPU."""
+    async def _look(self, before: State) -> tuple[frozenset[str], bool]:
+        """What runs, and whether the sleeper sleeps; one that is awake beside others is ended.
+
+        It is asked until it is told, for a guess could put two workloads on one GPU.
+        """
+        parked = None if parking.wakes(before) else before.parked
         while True:
             try:
-                return await self._performer.alive()
+                sleeps = parked is not None and await self._performer.tended(parked)
+                return await self._performer.alive(), sleeps
             except DriverError as error:
                 self._complain(f"cannot tell what runs: {error}")
             await asyncio.sleep(LOOK_RETRY_S)

@@ -30,6 +30,7 @@ def status(reactor: Reactor) -> model.GroupStatus:
         lapsed=state.lapsed,
         reason=reason,
         derate=state.derate or 0,
+        parked=state.parked if state.parked != state.active else None,
         lock="" if state.lock is None else f"{state.lock.workload}: {state.lock.reason}",
     )
 

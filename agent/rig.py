@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from agent.bedside import Bedside
 from agent.core import safety
 from agent.core.model import Derated, Faulted, State, Tripped
 from agent.core.pins import Finding
@@ -95,26 +96,25 @@ class Rig:
         """The phase of each group in which that was said last."""
         self._log = logs.get("rig", rig=settings.rig)
         self.pins = PinRecord()
+        performers = {
+            group.name: _performer(group, settings, equipment) for group in settings.groups
+        }
         self.reactors = {
             group.name: Reactor(
                 group.name,
                 group.rules(),
                 equipment.journals[group.name],
-                Performer(
-                    group,
-                    settings.gpu,
-                    equipment.drivers,
-                    probe=equipment.probe,
-                    tuner=equipment.tuner,
-                    checker=equipment.checker,
-                    router=equipment.router,
-                    rng=equipment.rng,
-                ),
+                performers[group.name],
                 clock=identity.clock,
                 changed=self._changed,
             )
             for group in settings.groups
         }
+        self._bedsides = [
+            Bedside(self.reactors[group.name], performers[group.name])
+            for group in settings.groups
+            if any(workload.park for workload in group.workloads)
+        ]
         self.uplink = Uplink(settings, identity, equipment.link, self.reactors, equipment.sampler)
 
     def on_outcome(self, listener: Callable[[str, model.Outcome], None]) -> None:
@@ -137,6 +137,10 @@ class Rig:
             for group in self._settings.groups:
                 if any(workload.pins for workload in group.workloads):
                     tasks.create_task(self._keep_pinned(group.name), name=f"pins:{group.name}")
+            for bedside in self._bedsides:
+                tasks.create_task(
+                    self._repeat(bedside.look, self._settings.gpu.slow_interval_s), name="bedside"
+                )
             for name, reactor in self.reactors.items():
                 look, guard = reactor.look_at_lock, reactor.keep_out
                 tasks.create_task(
@@ -254,6 +258,19 @@ class Rig:
                 "driver crashed", exc_info=error, group=workload.group, workload=workload.name
             )
             return None
+
+
+def _performer(group: GroupSettings, settings: Settings, equipment: Equipment) -> Performer:
+    return Performer(
+        group,
+        settings.gpu,
+        equipment.drivers,
+        probe=equipment.probe,
+        tuner=equipment.tuner,
+        checker=equipment.checker,
+        router=equipment.router,
+        rng=equipment.rng,
+    )
 
 
 def _guarded(group: GroupSettings, state: State, chosen: SafetySettings) -> safety.Guarded:

@@ -19,7 +19,7 @@ from agent.connection import connected
 from agent.drivers.checker import CommandChecker
 from agent.drivers.hive_os import HiveOs
 from agent.drivers.launchers import Launchers
-from agent.drivers.registry import HIVE_OS, drivers, markets, startable
+from agent.drivers.registry import HIVE_OS, drivers, markets, sleepless, startable
 from agent.drivers.routes import HookRouter
 from agent.drivers.workload_log import shown_by
 from agent.gpu.tuners import tuner_of
@@ -110,6 +110,9 @@ def check(settings: Settings) -> None:
                     f"group {group.name}: workload {workload.name}: driver {workload.driver!r} "
                     f"is unknown; this agent has {', '.join(sorted(known))}"
                 )
+            if workload.park is not None and (fault := sleepless(workload)):
+                where = f"group {group.name}: workload {workload.name}: park"
+                raise ConfigError(f"{where}: {fault}; mend that, or leave `park` out")
             if not startable(workload):
                 raise ConfigError(
                     f"group {group.name}: workload {workload.name}: has neither `command`, `unit` "

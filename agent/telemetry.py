@@ -16,7 +16,7 @@ from agent.gpu import holders
 from agent.gpu.child import Limits, Spawn, spawn_of
 from agent.gpu.supervisor import Supervisor
 from agent.gpu.xids import XidLedger
-from agent.ports import Occupancy
+from agent.ports import Holding, Occupancy
 from agent.settings import GpuSettings
 from wire.model import GpuReading, HostReading, Sample, WorkloadReading
 
@@ -155,6 +155,12 @@ def _occupancy(
         memory_used_max_bytes=max(reading.memory_used_bytes or 0 for reading in seen),
         utilization_max_ratio=max(reading.utilization_ratio or 0.0 for reading in seen),
         said=holders.holder(seen, floor_bytes),
+        holdings=tuple(
+            Holding(reading.uuid, p.pid, p.memory_bytes)
+            for reading in seen
+            for p in reading.processes or ()
+            if p.memory_bytes is not None
+        ),
     )
 
 

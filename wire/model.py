@@ -146,6 +146,8 @@ class GroupStatus:
     """Steps by which safety has lowered its power limit."""
     lock: str = ""
     """Why nothing economic may move the group now, such as a rental; empty: it is free."""
+    parked: str | None = None
+    """Workload that sleeps beside the active one, and would be woken instead of started."""
 
 
 @dataclass(frozen=True, slots=True)

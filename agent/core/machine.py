@@ -17,8 +17,9 @@ Four rules carry all of it:
    VACATING's end, where the GPUs are known to be empty, or after the commit.
 3. A target that fails is rejected for this generation. Then `wanted` names what worked before,
    so going back is the same road to another end.
-4. Nothing starts except from VACATING's success by way of TUNING: the GPUs were seen empty.
-   Whatever cannot be emptied ends in FAILED, and only a new assignment leads out, through STOPPING.
+4. Nothing starts except from VACATING's success by way of TUNING: the GPUs were seen empty, but
+   for one sleeper (`agent.core.parking`). Whatever cannot be emptied ends in FAILED, and only a
+   new assignment leads out, through STOPPING.
 """
 
 from __future__ import annotations
@@ -27,15 +28,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
 
-from agent.core import lock, protection, record, restarts, road, words
+from agent.core import lock, parking, protection, record, restarts, road, words
+from agent.core.effects import Drain, Effect, Prepare, Probe, Start, Stop, Tune, Vacate, Watch
 from agent.core.model import (
     Acknowledged,
     Answer,
     Assigned,
     Bound,
     Derated,
-    Drain,
-    Effect,
     Erred,
     Event,
     Exited,
@@ -45,17 +45,12 @@ from agent.core.model import (
     Lock,
     Locked,
     Noted,
-    Prepare,
-    Probe,
+    Parked,
     Rules,
-    Start,
     State,
-    Stop,
     Succeeded,
     Tripped,
-    Tune,
-    Vacate,
-    Watch,
+    Unparked,
     Word,
 )
 from wire.model import Phase
@@ -112,12 +107,12 @@ def _not_prepared(state: State, event: Failed, rules: Rules) -> State:
 
 
 def _drained(state: State, event: Succeeded, rules: Rules) -> State:
-    return road.enter(state, Phase.STOPPING, f"{state.active} has finished its work", rules)
+    return parking.leave(state, f"{state.active} has finished its work", rules, drained=True)
 
 
 def _not_drained(state: State, event: Failed, rules: Rules) -> State:
     reason = f"{state.active} did not finish its work: {event.reason}"
-    return road.enter(state, Phase.STOPPING, reason, rules)
+    return parking.leave(state, reason, rules, drained=False)
 
 
 def _bound(state: State, event: Bound, rules: Rules) -> State:
@@ -127,15 +122,17 @@ def _bound(state: State, event: Bound, rules: Rules) -> State:
     reason = f"{active} is locked: {event.reason}"
     if road.wanted(after, rules) == active:
         return road.set_out(after, reason, rules)
-    return road.enter(after, Phase.STOPPING, f"{reason}; an operator breaks the lock", rules)
+    return parking.leave(after, f"{reason}; an operator breaks the lock", rules, drained=False)
 
 
 def _stopped(state: State, event: Succeeded, rules: Rules) -> State:
     gone = "nothing runs here any more"
-    return road.enter(state, Phase.VACATING, gone, rules, active=None, lock=None)
+    return road.enter(state, Phase.VACATING, gone, rules, active=None, lock=None, parked=None)
 
 
 def _not_stopped(state: State, event: Failed, rules: Rules) -> State:
+    if state.parked is not None:
+        return parking.not_stopped(state, event, rules)
     reason = f"{state.active or 'a workload'} could not be stopped: {event.reason}"
     return road.enter(state, Phase.FAILED, reason, rules, target=None)
 
@@ -150,6 +147,8 @@ def _vacated(state: State, event: Succeeded, rules: Rules) -> State:
 
 
 def _not_vacated(state: State, event: Failed, rules: Rules) -> State:
+    if state.parked is not None:
+        return parking.not_vacated(state, event, rules)
     reason = f"the GPUs could not be emptied: {event.reason}"
     return road.enter(state, Phase.FAILED, reason, rules, target=None)
 
@@ -165,7 +164,9 @@ def _started(state: State, event: Succeeded, rules: Rules) -> State:
 def _proven(state: State, event: Succeeded, rules: Rules) -> State:
     """The commit. A word that came meanwhile is honoured from here."""
     fresh = state.target != state.previous
-    after = replace(state, previous=state.target, restarts=0 if fresh else state.restarts)
+    parked = None if parking.wakes(state) else state.parked
+    restarts = 0 if fresh else state.restarts
+    after = replace(state, previous=state.target, restarts=restarts, parked=parked)
     if road.wanted(after, rules) == after.active:
         return road.enter(after, Phase.RUNNING, f"{state.target} is proven", rules)
     return road.set_out(after, f"{state.target} is proven, and a newer word came", rules)
@@ -182,6 +183,8 @@ def _not_begun(state: State, event: Failed, rules: Rules) -> State:
 
 
 def _not_proven(state: State, event: Failed, rules: Rules) -> State:
+    if parking.wakes(state):
+        return parking.not_woken(state, event, rules)
     return _try_again_or_go_back(state, event, rules, Phase.STOPPING)
 
 
@@ -200,6 +203,7 @@ def _noted(state: State, event: Noted, rules: Rules) -> State:
 
 _NO_EFFECT: dict[type[Any], Row] = {
     Succeeded: _ignore,
+    Parked: _ignore,
     Failed: _ignore,
     Bound: _ignore,
     Exited: _ignore,
@@ -208,6 +212,7 @@ _NO_EFFECT: dict[type[Any], Row] = {
     Noted: _ignore,
     Derated: _ignore,
     Faulted: _ignore,
+    Unparked: _ignore,
     Acknowledged: _forget,
 }
 _FOLLOW: dict[type[Any], Row] = dict.fromkeys(get_args(Word), words.reconsider)
@@ -220,18 +225,20 @@ TABLE: dict[Phase, dict[type[Any], Row]] = {
         **_NO_EFFECT, **_FOLLOW, Tripped: protection.trip,
         Exited: restarts.exited, Erred: restarts.erred, HeldOut: restarts.held_out, Noted: _noted,
         Derated: protection.derated, Failed: protection.not_derated, Faulted: restarts.faulted,
+        Unparked: parking.unparked,
     },
     Phase.PREPARING: {
         **_NO_EFFECT, **_FOLLOW, Tripped: protection.trip,
-        Succeeded: _prepared, Failed: _not_prepared,
+        Succeeded: _prepared, Failed: _not_prepared, Unparked: parking.unparked,
     },
     Phase.DRAINING: {
         **_NO_EFFECT, **_UNDRAIN, Tripped: protection.trip,
         Succeeded: _drained, Failed: _not_drained, Bound: _bound, Noted: _noted,
+        Unparked: parking.unparked,
     },
     Phase.STOPPING: {
         **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_while_emptying,
-        Succeeded: _stopped, Failed: _not_stopped,
+        Succeeded: _stopped, Parked: parking.parked, Failed: _not_stopped, Noted: _noted,
     },
     Phase.VACATING: {
         **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip_while_emptying,
@@ -247,7 +254,7 @@ TABLE: dict[Phase, dict[type[Any], Row]] = {
     },
     Phase.PROBING: {
         **_NO_EFFECT, **_REMEMBER, Tripped: protection.trip, Locked: _taken,
-        Succeeded: _proven, Failed: _not_proven,
+        Succeeded: _proven, Failed: _not_proven, Unparked: parking.unparked,
     },
     Phase.FAILED: {
         **_NO_EFFECT, **_REMEMBER, Tripped: _ignore, Assigned: words.leave_failed,
@@ -264,10 +271,10 @@ def _restart_delay_step(state: State) -> int:
 _EFFECTS: dict[Phase, Callable[[State], Effect]] = {
     Phase.PREPARING: lambda s: Prepare(s.ticket, s.target or ""),
     Phase.DRAINING: lambda s: Drain(s.ticket, s.active or "", not lock.breaks(s, s.active)),
-    Phase.STOPPING: lambda s: Stop(s.ticket, urgent=bool(s.tripped)),
-    Phase.VACATING: lambda s: Vacate(s.ticket, _restart_delay_step(s)),
+    Phase.STOPPING: lambda s: Stop(s.ticket, bool(s.tripped), s.parked, parking.wakes(s)),
+    Phase.VACATING: lambda s: Vacate(s.ticket, _restart_delay_step(s), s.parked),
     Phase.TUNING: lambda s: Tune(s.ticket, s.target or ""),
-    Phase.STARTING: lambda s: Start(s.ticket, s.target or ""),
+    Phase.STARTING: lambda s: Start(s.ticket, s.target or "", s.parked),
     Phase.PROBING: lambda s: Probe(s.ticket, s.target or ""),
     Phase.RUNNING: lambda s: Watch(s.ticket, s.active or "", s.derate),
 }

@@ -1,4 +1,4 @@
-"""Values of the switch machine: its state, its events and its effects."""
+"""Values of the switch machine: the rules it goes by, its state and its events."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Rules:
     safe_workload: str | None = None
     """For `Offline.SAFE`; one of `allowed`."""
     restarts_max: int = RESTARTS_MAX
+    sleeper: str | None = None
+    """The one workload that is parked, asleep, where it would be stopped for another."""
     lines_max: int = JOURNAL_LINES_MAX
 
 
@@ -104,6 +106,12 @@ class State:
     """Steps by which safety has lowered the power limit of `active`; none: as it was tuned."""
     lock: Lock | None = None
     """As last told for certain. Silence never ends it, nor does the death of an agent."""
+    parked: str | None = None
+    """Workload that sleeps on the GPUs beside `active`, and is awake never.
+
+    While it is put to sleep (STOPPING), woken (STARTING) and proven anew (PROBING) it is `active`
+    too. None in IDLE and FAILED.
+    """
 
 
 # Events: facts, in the past.
@@ -179,6 +187,13 @@ class Succeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """The effect with this ticket ended all but the sleeper, which has proven that it sleeps."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The effect with this ticket did not, or ran past its deadline."""
 
@@ -218,6 +233,14 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Unparked:
+    """The sleeper is gone: it ended, or was ended because it did not prove that it sleeps."""
+
+    workload: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
     """The controller has stored the outcomes up to this generation."""
 
@@ -227,84 +250,7 @@ class Acknowledged:
 Word = Assigned | Lapsed | Renewed | Locked | Freed
 """Said from outside, at any time."""
 
-Answer = Succeeded | Failed | Bound | Exited | Erred | HeldOut | Noted
+Answer = Succeeded | Parked | Failed | Bound | Exited | Erred | HeldOut | Noted
 """What an effect came to, or finds on its way."""
 
-Event = Word | Tripped | Derated | Faulted | Answer | Acknowledged
-
-
-# Effects: what the shell shall do now. Each ends in exactly one event with its ticket.
-
-
-@dataclass(frozen=True, slots=True)
-class Prepare:
-    """Make the start of `workload` likely to work; the GPUs stay untouched."""
-
-    ticket: int
-    workload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """Let `workload` finish what it has begun."""
-
-    ticket: int
-    workload: str
-    heeds_lock: bool = True
-    """It may be stopped afterwards only if it is certainly not locked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End every workload of this group that runs, known or not."""
-
-    ticket: int
-    urgent: bool = False
-    """Safety asks for it: what does not end by itself at once is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vacate:
-    """Prove that the GPUs are empty and neutral; before a restart wait its back-off."""
-
-    ticket: int
-    restarts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tune:
-    """Apply the GPU profile of `workload` and read it back."""
-
-    ticket: int
-    workload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start `workload`."""
-
-    ticket: int
-    workload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Prove that `workload` does its work, for the proving time."""
-
-    ticket: int
-    workload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Set the derating, see that `workload` gets work and does it right, and report its exit.
-
-    A derating that could not be set is told as `Failed`; the watch goes on.
-    """
-
-    ticket: int
-    workload: str
-    derate: int | None = None
-
-
-Effect = Prepare | Drain | Stop | Vacate | Tune | Start | Probe | Watch
+Event = Word | Tripped | Derated | Faulted | Answer | Unparked | Acknowledged

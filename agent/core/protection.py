@@ -15,13 +15,19 @@ def trip(state: State, event: Tripped, rules: Rules) -> State:
     return stop_or_fail(state, event.reason, rules)
 
 
-def trip_while_emptying(state: State, event: Tripped, _rules: Rules) -> State:
-    """It is being stopped already; see that nothing follows."""
-    return state if state.tripped else tripped(state, event.reason)
+def trip_while_emptying(state: State, event: Tripped, rules: Rules) -> State:
+    """It is being stopped already; see that nothing follows, and that no sleeper stays."""
+    if state.tripped:
+        return state
+    if state.parked is not None:
+        return stop_or_fail(state, event.reason, rules)
+    return tripped(state, event.reason)
 
 
 def trip_before_start(state: State, event: Tripped, rules: Rules) -> State:
     """Settings may be half applied: make the GPUs neutral before giving up on them."""
+    if state.parked is not None:
+        return stop_or_fail(state, event.reason, rules)
     return enter(tripped(state, event.reason), Phase.VACATING, event.reason, rules)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core import machine, road
+from agent.core import machine, parking, road
 from agent.core.model import Exited, Rules, State
 from wire.model import Phase
 
@@ -27,19 +27,41 @@ def is_unknown(state: State) -> bool:
     return replace(state, reason="") == unknown("")
 
 
-def resume(state: State, alive: frozenset[str], rules: Rules, now_s: float = 0.0) -> State:
+def resume(
+    state: State,
+    alive: frozenset[str],
+    rules: Rules,
+    now_s: float = 0.0,
+    *,
+    sleeps: bool = False,
+) -> State:
     """The state to journal and perform first after a start.
 
     Args:
         state: The newest durable state.
-        alive: Workloads of this group that run, as seen now.
+        alive: Workloads of this group that run, as seen now; who sleeps is one of them.
         rules: The rig's own word on this group.
         now_s: Rig clock.
+        sleeps: Whether the parked one has just proven that it sleeps.
     """
     if state.lock is not None and state.lock.workload not in rules.allowed:
         # Its owner took it off the rig's own list: nobody can be asked about it any more.
         state = replace(state, lock=None)
-    return replace(_resumed(state, alive, rules), since_s=now_s)
+    if state.parked is not None and state.parked not in rules.allowed:
+        # Nobody can look after it any more; where it is really gone, this does little harm.
+        unlisted = f"{state.parked} slept here and is on the list no more"
+        return replace(_stop(state, unlisted, rules), since_s=now_s)
+    state, awake = _apart(state, alive, sleeps=sleeps)
+    return replace(_resumed(state, awake, rules), since_s=now_s)
+
+
+def _apart(state: State, alive: frozenset[str], *, sleeps: bool) -> tuple[State, frozenset[str]]:
+    """Who sleeps beside is no survivor, and who is gone sleeps no more."""
+    if state.parked is None or parking.wakes(state):
+        return state, alive
+    if state.parked not in alive:
+        return replace(state, parked=None), alive
+    return state, alive - {state.parked} if sleeps else alive
 
 
 def _resumed(state: State, alive: frozenset[str], rules: Rules) -> State:

@@ -13,9 +13,10 @@ from wire.model import Phase
 
 
 def exited(state: State, event: Exited, rules: Rules) -> State:
-    """It ended by itself: nothing has to be stopped."""
+    """It ended by itself: nothing has to be stopped but who sleeps."""
     who, gone = state.active, replace(state, active=None)
-    return _restart(gone, who, "exited", event.reason, rules, by=Phase.VACATING)
+    by = Phase.VACATING if state.parked is None else Phase.STOPPING
+    return _restart(gone, who, "exited", event.reason, rules, by=by)
 
 
 def erred(state: State, event: Erred, rules: Rules) -> State:

@@ -12,6 +12,11 @@ from agent.core import lock
 from agent.core.model import Offline, Rules, State
 from wire.model import Leg, Phase, Rejection
 
+NOBODY_SLEEPS = frozenset({Phase.STOPPING, Phase.IDLE, Phase.FAILED})
+"""Entered without a word on a sleeper these mean that it is ended, or was: standing still and
+failing leave nothing on the GPUs.
+"""
+
 
 def wanted(state: State, rules: Rules) -> str | None:
     """Workload that should run on the group now; ``None``: stand still."""
@@ -36,6 +41,8 @@ def set_out(state: State, reason: str, rules: Rules) -> State:
         return enter(state, Phase.PREPARING, reason, rules, target=want)
     if state.active is not None:
         return enter(state, Phase.DRAINING, reason, rules, target=None)
+    if state.parked is not None:
+        return enter(state, Phase.STOPPING, reason, rules, target=None)
     return enter(state, Phase.IDLE, reason, rules, target=None, previous=None)
 
 
@@ -47,6 +54,8 @@ def enter(state: State, phase: Phase, reason: str, rules: Rules, **changes: Any)
         return stop_or_fail(replace(state, lines=0, **changes), why, rules)
     if phase is Phase.VACATING:
         changes["derate"] = None  # The GPUs are made neutral there.
+    if phase in NOBODY_SLEEPS:
+        changes.setdefault("parked", None)
     return replace(
         state,
         phase=phase,
@@ -61,7 +70,7 @@ def enter(state: State, phase: Phase, reason: str, rules: Rules, **changes: Any)
 def stop_or_fail(state: State, reason: str, rules: Rules) -> State:
     """Safety's way: whatever runs is stopped for good."""
     state = tripped(state, reason)
-    if state.active is None:
+    if state.active is None and state.parked is None:
         return enter(state, Phase.FAILED, reason, rules)
     return enter(state, Phase.STOPPING, reason, rules)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from agent.core.container import Container
 from agent.core.pins import Pins
@@ -13,6 +14,24 @@ NEUTRAL = "neutral"
 """The GPU profile of a card as it was sold."""
 
 
+PARK_MEMORY_BYTES = 1_536 * 1024 * 1024
+"""0.5 to 1.3 GB are reported for servers that sleep."""
+
+
+class Park(StrEnum):
+    """How an inference server makes room for another workload without ending."""
+
+    SLEEP_1 = "sleep-1"
+    """Its weights go to host memory: slow to fall asleep, quick to wake."""
+    SLEEP_2 = "sleep-2"
+    """Its weights are dropped: quick to fall asleep, read from disk to wake."""
+
+    @property
+    def level(self) -> int:
+        """As vLLM counts."""
+        return 1 if self is Park.SLEEP_1 else 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
     """Longest time for each phase, in seconds; past it the phase has failed."""
@@ -21,6 +40,8 @@ class Deadlines:
     """Checks before anything is stopped, such as program and API port."""
     drain_s: float = 120.0
     """Requests in progress; past it they are cut off."""
+    park_s: float = 60.0
+    """With `park`: to fall asleep; past it, the server is stopped. Waking belongs to `start_s`."""
     stop_s: float = 20.0
     """TERM, at half of it KILL, then the kernel giving the process up; past it: quarantine."""
     vacate_s: float = 20.0
@@ -144,6 +165,10 @@ class Workload:
     """Inference: model name to ask for."""
     route: Route | None = None
     """How the farm's load balancer learns whether it takes requests; none: it is not told."""
+    park: Park | None = None
+    """vLLM only, one workload of a group: `sleep-1` or `sleep-2` instead of ending."""
+    park_memory_bytes: int = PARK_MEMORY_BYTES
+    """With `park`: what it may hold on each GPU while it sleeps; with more it is stopped."""
     profile: str = NEUTRAL
     """GPU profile it runs under: `neutral`, or one of `gpu.profiles_file`."""
     power_w: float | None = None

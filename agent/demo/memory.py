@@ -6,8 +6,8 @@ answer tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol
 
 SLEEPING_BYTES = 700 * 1024**2
 """Held on each GPU while it sleeps: what a driver's context and a captured graph take."""
@@ -24,11 +24,18 @@ class SleepState(StrEnum):
     DISCARD_ALL = "discard_all"
 
 
+class Hold(Protocol):
+    """Takes so many bytes of the GPUs from now on, at work or asleep."""
+
+    def __call__(self, memory_bytes: int, /, *, asleep: bool) -> None:
+        """Do it."""
+
+
 class Memory:
     """GPU memory of a server that can sleep."""
 
-    def __init__(self, awake_bytes: int, hold: Callable[[int], None]) -> None:
-        """`hold`: make the simulated GPUs show so many bytes."""
+    def __init__(self, awake_bytes: int, hold: Hold) -> None:
+        """`hold`: make the simulated GPUs show it."""
         self._awake_bytes = awake_bytes
         self._hold = hold
         self._absent = frozenset[str]()
@@ -46,12 +53,12 @@ class Memory:
         self._absent = PARTS
         self.state = SleepState.WEIGHTS_OFFLOADED if level == 1 else SleepState.DISCARD_ALL
         self.sound = self.sound and level == 1
-        self._hold(SLEEPING_BYTES)
+        self._hold(SLEEPING_BYTES, asleep=True)
 
     def wake(self, part: str | None) -> None:
         """Take memory for one part, or for all; weights that were dropped are not loaded by it."""
         self._absent -= {part} if part is not None else PARTS
-        self._hold(self._awake_bytes)
+        self._hold(self._awake_bytes, asleep=False)
         if not self._absent:
             self.state = SleepState.AWAKE
 

@@ -84,7 +84,9 @@ async def _run(name: str, options: argparse.Namespace, program: Program) -> int:
     return 0
 
 
-def hold(name: str, options: argparse.Namespace, memory_bytes: int) -> None:
+def hold(
+    name: str, options: argparse.Namespace, memory_bytes: int, *, asleep: bool = False
+) -> None:
     """Claim the simulated GPUs, or hold another amount of their memory from now on."""
     simulated.claim(
         options.simulated_dir,
@@ -92,6 +94,7 @@ def hold(name: str, options: argparse.Namespace, memory_bytes: int) -> None:
         memory_bytes=memory_bytes,
         power_w=options.power_w,
         workload=_workload(name),
+        asleep=asleep,
     )
 
 

@@ -104,17 +104,23 @@ class HiveOs:
         """Its miner's processes, and the wallets of the flight sheet that Hive OS was sent."""
         return await asyncio.to_thread(self._evidence, workload, known)
 
-    def _evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
+    async def processes(self, _workload: Workload) -> frozenset[int]:
+        """Pids of its miner's processes."""
+        return frozenset(await asyncio.to_thread(self._pids))
+
+    def _pids(self) -> list[int]:
         table = proc.snapshot()
         screens = [
             table[pid]
             for pid in table
             if any(word.endswith(self._screen) for word in proc.arguments(pid))
         ]
-        pids = [process.pid for process in family.with_descendants(table, screens)]
+        return [process.pid for process in family.with_descendants(table, screens)]
+
+    def _evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
         sheet = str(self._rig_conf.parent / WALLET_CONF)
         named = evidence.of_command((sheet,), (), known, where="Hive OS's flight sheet")
-        planned = evidence.of_launched(workload, pids, known)
+        planned = evidence.of_launched(workload, self._pids(), known)
         return (*named, *planned)
 
     def _in_maintenance(self, workload: Workload) -> bool:

@@ -149,6 +149,10 @@ class InferenceDriver(LaunchedDriver):
             return None
         return await nap.look(endpoint(workload), timeout_s=self._api_timeout_s)
 
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        """Pids of all its processes. Raises `DriverError`."""
+        return await self._launcher.processes(workload)
+
     def _nap(self, workload: Workload) -> Nap:
         if self._server.nap is None:
             raise DriverError(f"{workload.key}: {self._server.title} cannot sleep")

@@ -50,6 +50,10 @@ class Launchers:
         """See `Launcher`."""
         await self._of(workload).stop(workload, grace_s)
 
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        """See `Launcher`."""
+        return await self._of(workload).processes(workload)
+
     async def exited(self, workload: Workload) -> str:
         """See `Launcher`."""
         return await self._of(workload).exited(workload)

@@ -107,6 +107,10 @@ class ProcessLauncher:
             pids = ", ".join(str(process.pid) for process in left)
             raise DriverError(f"{workload.key}: still running after KILL: pid {pids}")
 
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        """Pids of its processes."""
+        return frozenset(process.pid for process in self._members(workload))
+
     async def exited(self, workload: Workload) -> str:
         """Wait until none of its processes is left, and say how the main one ended."""
         while (main := self._main(workload)) is not None:

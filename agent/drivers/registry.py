@@ -57,3 +57,16 @@ def startable(workload: Workload) -> bool:
         return bool(workload.commands.start)
     launched = workload.command or workload.unit or workload.container
     return bool(launched) or workload.driver in UNLAUNCHED
+
+
+def sleepless(workload: Workload) -> str:
+    """Why a workload could not be parked, as far as its file shows; empty: it could."""
+    naps = {row.driver: row.nap for row in SERVERS if row.nap is not None}
+    nap = naps.get(workload.driver)
+    if nap is None:
+        return f"driver {workload.driver!r} cannot sleep, only {', '.join(sorted(naps))} can"
+    if workload.command and nap.option not in workload.command:
+        return f"`command` lacks `{nap.option}`"
+    if workload.command and workload.environment.get(nap.variable) != "1":
+        return f'`environment` lacks `{nap.variable}: "1"`'
+    return ""

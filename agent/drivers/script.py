@@ -10,6 +10,9 @@ from agent.ports import DriverError
 MEMORY_BYTES = 8 * 1024**3
 """GPU memory that a scripted workload holds, unless its script says otherwise."""
 
+SLEEPING_BYTES = 700 * 1024**2
+"""The same while it sleeps."""
+
 
 class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Behaviour of one scripted workload; without a script it is quick and does all well."""
@@ -44,6 +47,20 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """From its start until somebody outside has a claim on it, unless it is being drained then."""
     locked_for_s: float = 0.0
     """How long that claim lasts."""
+    sleep_s: float = 0.0
+    """From the order to sleep until it sleeps."""
+    sleep_fails: str | bool = False
+    """It refuses to sleep, and stays awake."""
+    sleep_lies: bool = False
+    """It says that it sleeps, and holds all of its memory."""
+    sleeping_bytes: int = SLEEPING_BYTES
+    """Held on each of its GPUs while it sleeps."""
+    wakes_after_s: float | None = None
+    """It wakes by itself so long after it fell asleep."""
+    wake_s: float = 0.0
+    """From the order to wake until it is awake."""
+    wake_fails: str | bool = False
+    """It refuses to wake, and goes on sleeping."""
     memory_bytes: int = MEMORY_BYTES
     """Held on each of its GPUs."""
     keeps_memory_s: float = 0.0

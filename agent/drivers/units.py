@@ -130,6 +130,10 @@ class UnitLauncher:
                 f"still {look}"
             )
 
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        """Pids of the unit's processes. Raises `DriverError`."""
+        return frozenset((await self._look(workload)).pids)
+
     async def exited(self, workload: Workload) -> str:
         """Wait until no process of the unit is left, and say how its main one ended."""
         while True:

@@ -33,6 +33,8 @@ class Claim(msgspec.Struct, frozen=True):
     workload: str
     memory_bytes: int
     power_w: float
+    asleep: bool = False
+    """It holds memory and does no work: that is no use of the GPU beside another's."""
 
     @property
     def live(self) -> bool:
@@ -52,12 +54,13 @@ def claim(
     memory_bytes: int,
     power_w: float,
     workload: str,
+    asleep: bool = False,
     clock: Callable[[], float] = boot_time_s,
 ) -> None:
     """Let this process use simulated GPUs from now on until it ends or releases them.
 
     A claim is never refused, as real GPUs refuse nothing either: a GPU that another live process
-    holds gets a `double` line in its log.
+    uses gets a `double` line in its log.
 
     Args:
         simulated_dir: Directory of all simulated GPUs.
@@ -65,18 +68,22 @@ def claim(
         memory_bytes: Memory held on each of them.
         power_w: Watts drawn by each of them on top of standing still.
         workload: Name for the log.
+        asleep: Whether it only holds memory.
         clock: Seconds for the log.
     """
     ticks = procfs.started_ticks(os.getpid())
     assert ticks is not None, "this process runs"
-    mine = Claim(os.getpid(), ticks, workload, memory_bytes, power_w)
+    mine = Claim(os.getpid(), ticks, workload, memory_bytes, power_w, asleep)
     for uuid in sorted(uuids):
         with _locked(simulated_dir / uuid) as gpu:
             others = [other for other in claims(simulated_dir, uuid) if other.pid != mine.pid]
             _sweep(gpu)
             _write(gpu, mine)
-            _log(gpu, f"{clock():.3f} claim pid={mine.pid} workload={workload}")
-            for other in others:
+            how = "sleep" if asleep else "claim"
+            _log(gpu, f"{clock():.3f} {how} pid={mine.pid} workload={workload}")
+            for other in others if not asleep else ():
+                if other.asleep:
+                    continue
                 _log(
                     gpu,
                     f"{clock():.3f} {_DOUBLE} pid={mine.pid} workload={workload} "

@@ -78,24 +78,25 @@ class SimulatedSource:
         claims = simulated.claims(self._directory, uuid)
         body = self._bodies[uuid]
         settings = dials(self._directory, uuid)
-        power_w = min(settings.power_limit_w, IDLE_W + sum(claim.power_w for claim in claims))
+        awake = [claim for claim in claims if not claim.asleep]
+        power_w = min(settings.power_limit_w, IDLE_W + sum(claim.power_w for claim in awake))
         body.advance(self._clock(), power_w)
         used_bytes = IDLE_MEMORY_BYTES + sum(claim.memory_bytes for claim in claims)
         return GpuReading(
             uuid,
             name=NAME,
             pci_bus_id=f"00000000:{position + 1:02X}:00.0",
-            utilization_ratio=0.97 if claims else 0.0,
+            utilization_ratio=0.97 if awake else 0.0,
             memory_total_bytes=MEMORY_BYTES,
             memory_used_bytes=min(MEMORY_BYTES, used_bytes),
             temperature_c=round(body.temperature_c, 1),
-            fan_ratio=_fan_ratio(settings.fan_percent, busy=bool(claims)),
+            fan_ratio=_fan_ratio(settings.fan_percent, busy=bool(awake)),
             power_w=power_w,
             power_limit_w=settings.power_limit_w,
             energy_j=round(body.energy_j, 3),
-            sm_clock_hz=settings.graphics_mhz(busy=bool(claims)) * 1e6,
-            memory_clock_hz=settings.memory_mhz(busy=bool(claims)) * 1e6,
-            throttle_reasons=() if claims else ("idle",),
+            sm_clock_hz=settings.graphics_mhz(busy=bool(awake)) * 1e6,
+            memory_clock_hz=settings.memory_mhz(busy=bool(awake)) * 1e6,
+            throttle_reasons=() if awake else ("idle",),
             processes=tuple(
                 GpuProcess(claim.pid, claim.memory_bytes, claim.workload) for claim in claims
             ),

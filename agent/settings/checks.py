@@ -13,7 +13,7 @@ from agent.core.ladder import DERATE_STEPS_MAX
 from agent.core.model import Offline
 from agent.core.pins import Pins
 from agent.core.workload import Commands, Workload
-from agent.settings import serving
+from agent.settings import parking, serving
 from agent.settings.gpu import SafetySettings
 from agent.settings.rig import EngineSettings, GroupSettings, Settings
 from wire.model import GROUPS_MAX, NAME, OFF
@@ -122,6 +122,7 @@ def _group_problems(group: GroupSettings) -> Iterator[str]:
         ):  # fmt: skip
             yield from problem(f"{where}: workload {workload.name}", workload)
         yield from _pin_problems(f"{where}: workload {workload.name}: ", workload.pins)
+    yield from parking.problems(where, group)
     if group.offline is Offline.SAFE and group.safe_workload not in names:
         yield f"{where}: `offline: safe` needs `safe_workload`, one of {', '.join(names) or 'none'}"
     for name in names:

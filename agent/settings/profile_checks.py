@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from agent.core.workload import NEUTRAL, Workload
 from agent.settings import profiles
 from agent.settings.gpu import CheckerSettings, Tuning
-from agent.settings.profiles import Profiles
-from agent.settings.rig import Settings
+from agent.settings.profiles import ComputeMode, Profiles
+from agent.settings.rig import GroupSettings, Settings
 from wire.model import Kind
 
 
@@ -27,6 +27,8 @@ def profile_problems(settings: Settings) -> Iterator[str]:
         )
         if gpu.checker is not None:
             yield from _checker_problems(where, workload, gpu.checker)
+    for group_settings in settings.groups:
+        yield from _parking_problems(group_settings, known)
 
 
 def _workload_problems(
@@ -40,6 +42,20 @@ def _workload_problems(
         yield f"{what} is unknown; {settings.gpu.profiles_file} has {names}"
     elif workload.kind is Kind.INFERENCE and profile.overclocks:
         yield f"{what} has clock offsets, which can make answers wrong; leave them out"
+
+
+def _parking_problems(group: GroupSettings, known: Profiles) -> Iterator[str]:
+    """A GPU that takes one process only would refuse the other one, or the sleeper itself."""
+    sleeper = next((w for w in group.workloads if w.park is not None), None)
+    if sleeper is None:
+        return
+    for name in sorted({NEUTRAL, *(workload.profile for workload in group.workloads)}):
+        profile = known.named(name)
+        if profile is not None and profile.compute_mode is not ComputeMode.DEFAULT:
+            yield (
+                f"group {group.name}: {sleeper.name}: park: profile {name!r} has `compute_mode: "
+                f"{profile.compute_mode}`, which leaves no room beside a sleeper; leave either out"
+            )
 
 
 def _checker_problems(where: str, workload: Workload, checker: CheckerSettings) -> Iterator[str]:

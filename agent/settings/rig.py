@@ -56,6 +56,7 @@ class GroupSettings:
             offline=self.offline,
             safe_workload=self.safe_workload,
             restarts_max=self.restarts_max,
+            sleeper=next((w.name for w in self.workloads if w.park is not None), None),
         )
 
     def offer(self) -> GroupOffer:

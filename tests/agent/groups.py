@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.core.workload import Deadlines, Readiness, Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.gpu.untuned import Untuned
 from agent.journal import MemoryJournal
 from agent.performer import Performer

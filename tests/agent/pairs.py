@@ -12,7 +12,8 @@ from pathlib import Path
 
 from agent.core.model import Assigned, Desired
 from agent.core.workload import Deadlines, Readiness, Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.gpu.child import Limits
 from agent.gpu.untuned import Untuned
 from agent.host import Host

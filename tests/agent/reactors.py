@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 from agent.core.model import Assigned, Desired, Rules, State
 from agent.core.workload import Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.journal import MemoryJournal
 from agent.reactor import Reactor
 from tests.agent.groups import GPU, group, performer, until, working, workload

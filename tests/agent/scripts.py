@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from agent.core import machine
-from agent.core.model import (
-    Assigned,
-    Desired,
-    Effect,
-    Event,
-    Failed,
-    Offline,
-    Rules,
-    State,
-    Succeeded,
-)
+from agent.core.effects import Effect
+from agent.core.model import Assigned, Desired, Event, Failed, Offline, Rules, State, Succeeded
 from wire.model import Outcome, Phase
 
 ROAD = (

@@ -31,11 +31,13 @@ from agent.core.model import (
     Locked,
     Noted,
     Offline,
+    Parked,
     Renewed,
     Rules,
     State,
     Succeeded,
     Tripped,
+    Unparked,
 )
 from wire.model import Phase, Rejection
 
@@ -45,6 +47,7 @@ WORKLOADS = ("a", "b")
 
 WORDS: dict[type[Any], str] = {
     Succeeded: "effect done",
+    Parked: "effect done, but one sleeps",
     Failed: "effect failed, or ran past its deadline",
     Bound: "drained, but locked or not known to be free",
     Exited: "workload exited by itself",
@@ -58,6 +61,7 @@ WORDS: dict[type[Any], str] = {
     Freed: "workload is free again",
     Derated: "another power limit for safety",
     Faulted: "GPU threw the workload out",
+    Unparked: "sleeper is gone",
     Tripped: "safety trip",
     Acknowledged: "outcomes acknowledged",
 }
@@ -65,6 +69,7 @@ WORDS: dict[type[Any], str] = {
 
 SHORT: dict[type[Any], str] = {
     Succeeded: "done",
+    Parked: "parked",
     Failed: "failed",
     Bound: "lock",
     Exited: "exit",
@@ -89,7 +94,11 @@ def moves() -> Moves:
     found: defaultdict[tuple[Phase, type[Any]], set[Phase | None]] = defaultdict(set)
     for offline in Offline:
         rules = Rules(
-            allowed=frozenset(WORKLOADS), offline=offline, safe_workload="b", restarts_max=1
+            allowed=frozenset(WORKLOADS),
+            offline=offline,
+            safe_workload="b",
+            restarts_max=1,
+            sleeper="a",
         )
         for before, event, after in _steps(rules):
             to = None if after.ticket == before.ticket else after.phase
@@ -166,6 +175,7 @@ def _events() -> Iterator[Event]:
         yield Assigned(Desired(generation=2, workload=workload, breaks_lock=True))
     for workload in WORKLOADS:
         yield from (Locked(workload, "rented"), Freed(workload))
+    yield from (Parked(0), Unparked("a", "it woke"))
     yield from (Bound(0, "rented"), Succeeded(0), Failed(0, "why"), Exited(0, "why"), HeldOut(0))
     yield from (Erred(0, "why"), Noted(0, "how"))
     yield from (Lapsed(), Renewed(), Tripped("hot"), Acknowledged(9))

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from agent.core.model import Event, Exited, Failed, Watch
-from agent.drivers.scripted import ScriptedWorld
+from agent.core.effects import Watch
+from agent.core.model import Event, Exited, Failed
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.gpu.untuned import Untuned
 from agent.ports import TuneError
 from tests.agent.groups import DEADLINES, GPU, RigBench, group, performer, until, workload

@@ -9,8 +9,9 @@ import pytest
 
 from agent.core.workload import Workload
 from agent.drivers.script import MEMORY_BYTES
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
-from agent.ports import Drainable, DriverError, Occupancy
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
+from agent.ports import Drainable, DriverError, Holding, Occupancy
 from tests.sim import clock
 from wire.model import Kind
 
@@ -226,7 +227,11 @@ def test_occupancy_is_what_lives_and_what_is_left_over() -> None:
         seen = await world.occupancy(GPUS)
         assert seen is not None
         assert (len(seen.pids), seen.memory_used_max_bytes) == (1, 100), "on each of two GPUs"
-        assert await world.occupancy(("GPU-c",)) == Occupancy((seen.pids[0] + 1,), MEMORY_BYTES)
+        pid = seen.pids[0] + 1
+        held = Holding("GPU-c", pid, MEMORY_BYTES)
+        assert await world.occupancy(("GPU-c",)) == Occupancy(
+            (pid,), MEMORY_BYTES, holdings=(held,)
+        )
         await driver.stop(lasting, 1)
         assert await world.occupancy(GPUS) == Occupancy((), 100)
         await asyncio.sleep(16)

@@ -16,7 +16,7 @@ import pytest
 from agent.core.pins import Pins
 from agent.core.workload import Workload
 from agent.drivers.hive_os import HiveOs, HiveOsDriver
-from agent.drivers.scripted import ScriptedWorld
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.gpu.untuned import Untuned
 from agent.performer import Performer
 from agent.ports import DriverError, SelfStarting

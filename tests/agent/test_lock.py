@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import lock, machine, recovery
+from agent.core.effects import Drain, Watch
 from agent.core.model import (
     Assigned,
     Bound,
     Derated,
     Desired,
-    Drain,
     Event,
     Exited,
     Failed,
@@ -26,7 +26,6 @@ from agent.core.model import (
     Offline,
     Renewed,
     Tripped,
-    Watch,
 )
 from tests.agent.scripts import Group, running, switching
 from wire.model import Phase, Result

@@ -5,22 +5,16 @@ from __future__ import annotations
 import pytest
 
 from agent.core import machine
+from agent.core.effects import Drain, Prepare, Probe, Start, Tune, Vacate, Watch
 from agent.core.model import (
     OUTCOMES_MAX,
     Acknowledged,
     Assigned,
     Desired,
-    Drain,
     Exited,
     Failed,
     HeldOut,
-    Prepare,
-    Probe,
-    Start,
     Succeeded,
-    Tune,
-    Vacate,
-    Watch,
 )
 from tests.agent.scripts import ROAD, Group, running, switching
 from wire.model import Phase, Result

@@ -1,29 +1,28 @@
 """L0: every situation that the real `step` and resume map can get into, within bounded misfortune.
 
-The world beside the machine is as small as it can be: the set of workloads that are alive on the
-group's GPUs. Misfortune is budgeted: so many assignments, faults, crashes, spontaneous exits,
-safety trips, lapses. Everything within the budgets is tried, from every situation.
+The world beside the machine is as small as it can be: who is awake on the group's GPUs, and who
+sleeps there. Misfortune is budgeted: so many assignments, faults, crashes, spontaneous exits,
+safety trips, lapses, sleepers that wake or die. Everything within the budgets is tried, from every
+situation.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from agent.core import lock, machine, recovery, road
+from agent.core.effects import Prepare, Probe, Start
 from agent.core.model import (
     Assigned,
-    Bound,
     Derated,
     Desired,
-    Drain,
     Erred,
     Event,
     Exited,
-    Failed,
     Faulted,
     Freed,
     HeldOut,
@@ -31,18 +30,13 @@ from agent.core.model import (
     Lock,
     Locked,
     Offline,
-    Prepare,
-    Probe,
     Renewed,
     Rules,
-    Start,
     State,
-    Stop,
-    Succeeded,
     Tripped,
-    Vacate,
-    Watch,
 )
+from tests.agent import search_world
+from tests.agent.search_world import NOBODY, Budget, Situation, ViolationError, World, answers
 from wire.model import Phase, Result
 
 SETTLE_STEPS_MAX = 20
@@ -52,37 +46,12 @@ DERATE_STEPS = (0, 1, 2)
 
 DERATED = frozenset({Phase.RUNNING, Phase.PREPARING, Phase.DRAINING, Phase.STOPPING, Phase.FAILED})
 """Where a lowered power limit may still be on the GPUs: nothing starts under it."""
+EMPTIED = frozenset({Phase.STOPPING, Phase.FAILED})
+"""Where anything may still be on the GPUs."""
 LEAVABLE = (Phase.RUNNING, Phase.PREPARING, Phase.DRAINING)
 """Before the point of no return."""
 
 CHOICES: tuple[str | None, ...] = ("a", "b", None)
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Misfortune that may still happen."""
-
-    assignments: int
-    faults: int
-    crashes: int
-    exits: int
-    trips: int
-    lapses: int
-    derates: int = 0
-    locks: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The machine, the world beside it, and what may still go wrong."""
-
-    state: State
-    alive: frozenset[str]
-    budget: Budget
-
-
-class ViolationError(AssertionError):
-    """A promise was broken."""
 
 
 def _plain(state: State) -> State:
@@ -100,47 +69,6 @@ def _plain(state: State) -> State:
     )
 
 
-Answered = tuple[bool, frozenset[str], Event]
-"""How an effect ends: whether by a fault, what is alive after it, and the event."""
-
-
-def _answers(situation: Situation) -> Iterator[Answered]:
-    """How the effect of this phase can end."""
-    state, alive = situation.state, situation.alive
-    ticket = state.ticket
-    match machine.effect(state):
-        case None | Watch():
-            yield from _not_derated(state, alive)
-        case Stop():
-            yield False, frozenset(), Succeeded(ticket)
-            yield True, alive, Failed(ticket, "it would not stop")
-        case Vacate():
-            if not alive:
-                yield False, alive, Succeeded(ticket)
-            yield bool(not alive), alive, Failed(ticket, "not empty")
-        case Start(workload=name):
-            if alive:
-                raise ViolationError(f"{name} is started while {set(alive)} holds the GPUs")
-            yield False, frozenset({name}), Succeeded(ticket)
-            yield True, frozenset(), Failed(ticket, "did not start")
-            yield True, frozenset({name}), Failed(ticket, "half started")
-        case Probe(workload=name):
-            if name in alive:
-                yield False, alive, Succeeded(ticket)
-            yield name in alive, alive, Failed(ticket, "not ready")
-        case Drain(heeds_lock=True) if situation.budget.locks or state.lock is not None:
-            yield False, alive, Succeeded(ticket)
-            yield True, alive, Bound(ticket, "rented")
-        case _:
-            yield False, alive, Succeeded(ticket)
-            yield True, alive, Failed(ticket, "fault")
-
-
-def _not_derated(state: State, alive: frozenset[str]) -> Iterator[Answered]:
-    if state.phase is Phase.RUNNING and state.derate:
-        yield True, alive, Failed(state.ticket, "the power limit could not be lowered")
-
-
 def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
     """Everything that can happen to a group besides its own effects."""
     b = s.budget
@@ -149,7 +77,9 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
         generation = s.state.desired.generation + 1
         for desired in _assignable(generation, leases=b.lapses > 0, locks=b.locks > 0):
             yield _moved(s, Assigned(desired), rules, budget=left)
-    if b.exits and s.alive:
+    if b.naps:
+        yield from search_world.naps(s, replace(b, naps=b.naps - 1))
+    if b.exits and s.world.awake:
         yield from _exits(s, rules)
     yield from _dangers(s, rules)
     if b.lapses:
@@ -159,8 +89,20 @@ def _misfortunes(s: Situation, rules: Rules) -> Iterator[Situation]:
         yield from _locks(s, rules, replace(b, locks=b.locks - 1))
     if b.crashes:
         left = replace(b, crashes=b.crashes - 1)
-        for alive in {s.alive, *(after for _, after, _ in _answers(s))}:
-            yield replace(s, state=recovery.resume(s.state, alive, rules), alive=alive, budget=left)
+        for world in {s.world, *(after for _, after, _ in answers(s))}:
+            yield from _resumed(replace(s, world=world, budget=left), rules)
+
+
+def _resumed(s: Situation, rules: Rules) -> Iterator[Situation]:
+    """The next agent asks the sleeper before anything else, and ends it if it does not sleep."""
+    name = search_world.sleeper_of(s.state)
+    sleeps = name is not None and name in s.world.asleep
+    worlds = {s.world if sleeps or name is None else s.world.without(name): s.budget}
+    if name in s.world.astray and s.budget.faults:
+        worlds[s.world] = replace(s.budget, faults=s.budget.faults - 1)
+    for world, left in worlds.items():
+        state = recovery.resume(s.state, world.there, rules, sleeps=sleeps)
+        yield Situation(state, world, left)
 
 
 def _dangers(s: Situation, rules: Rules) -> Iterator[Situation]:
@@ -179,14 +121,14 @@ def _exits(s: Situation, rules: Rules) -> Iterator[Situation]:
     left = replace(s.budget, exits=s.budget.exits - 1)
     if s.state.phase is Phase.RUNNING:
         gone = Exited(s.state.ticket, "crashed")
-        yield _moved(s, gone, rules, alive=frozenset(), budget=left)
+        yield _moved(s, gone, rules, world=replace(s.world, awake=NOBODY), budget=left)
         yield _moved(s, Faulted("XID 31"), rules, budget=left)
     else:
-        yield replace(s, alive=frozenset(), budget=left)
+        yield replace(s, world=replace(s.world, awake=NOBODY), budget=left)
 
 
 def _locks(s: Situation, rules: Rules, left: Budget) -> Iterator[Situation]:
-    for workload in s.alive:
+    for workload in s.world.awake:
         yield _moved(s, Locked(workload, "rented"), rules, budget=left)
     if s.state.lock is not None:
         yield _moved(s, Freed(s.state.lock.workload), rules, budget=left)
@@ -207,14 +149,14 @@ def _moved(s: Situation, event: Event, rules: Rules, **changes: object) -> Situa
 
 
 def _successors(s: Situation, rules: Rules) -> Iterator[Situation]:
-    for fault, alive, event in _answers(s):
+    for fault, world, event in answers(s):
         if fault and not s.budget.faults:
             continue
         budget = replace(s.budget, faults=s.budget.faults - fault)
-        yield _moved(s, event, rules, alive=alive, budget=budget)
+        yield _moved(s, event, rules, world=world, budget=budget)
     if s.state.phase is Phase.RUNNING:
         yield _moved(s, HeldOut(s.state.ticket), rules)
-        if s.budget.faults and s.alive:
+        if s.budget.faults and s.world.awake:
             left = replace(s.budget, faults=s.budget.faults - 1)
             yield _moved(s, Erred(s.state.ticket, "the answer is wrong"), rules, budget=left)
     yield from _misfortunes(s, rules)
@@ -222,8 +164,13 @@ def _successors(s: Situation, rules: Rules) -> Iterator[Situation]:
 
 def _check(before: Situation, after: Situation) -> None:
     """Promises that hold on every single step."""
-    if len(after.alive) > 1:
-        raise ViolationError(f"two workloads at once: {set(after.alive)}")
+    world, state = after.world, after.state
+    if len(world.awake) > 1 or len(world.asleep) > 1:
+        raise ViolationError(f"two workloads at once: {world}")
+    if state.phase not in EMPTIED and not world.there <= {state.active, state.parked}:
+        raise ViolationError(f"{state.phase} knows of {state.active}, {state.parked}, not {world}")
+    if state.parked is not None and state.phase in (Phase.IDLE, Phase.FAILED):
+        raise ViolationError(f"{state.parked} sleeps in {state.phase}")
     if after.state.desired.generation < before.state.desired.generation:
         raise ViolationError("the generation fell")
     ended = Counter(outcome.generation for outcome in after.state.outcomes)
@@ -231,7 +178,9 @@ def _check(before: Situation, after: Situation) -> None:
         raise ViolationError(f"an assignment ended twice: {after.state.outcomes}")
     leaves = before.state.phase in LEAVABLE and after.state.phase is Phase.STOPPING
     kept = lock.keeper(after.state)
-    if leaves and not after.state.tripped and kept == before.state.active is not None:
+    # Two awake at once weighs more than any lock: what woke and cannot be ended stops all.
+    stops = leaves and not after.state.tripped and not world.astray
+    if stops and kept == before.state.active is not None:
         raise ViolationError(f"{kept} is stopped although it is locked")
     if after.state.tripped and machine.effect(after.state).__class__ in (Start, Probe, Prepare):
         raise ViolationError("something is started after safety stopped the group")
@@ -242,12 +191,12 @@ def _check(before: Situation, after: Situation) -> None:
 def _settle(s: Situation, rules: Rules) -> Situation:
     """Let everything go well from here on."""
     for _ in range(SETTLE_STEPS_MAX):
-        answer = next(((alive, e) for fault, alive, e in _answers(s) if not fault), None)
-        if answer is None and s.state.phase is Phase.RUNNING and not s.alive:
-            answer = s.alive, Exited(s.state.ticket, "crashed")
+        answer = next(((world, e) for fault, world, e in answers(s) if not fault), None)
+        if answer is None and s.state.phase is Phase.RUNNING and not s.world.awake:
+            answer = s.world, Exited(s.state.ticket, "crashed")
         if answer is None:
             return s
-        s = _moved(s, answer[1], rules, alive=answer[0])
+        s = _moved(s, answer[1], rules, world=answer[0])
     raise ViolationError(f"not at rest after {SETTLE_STEPS_MAX} steps: {s}")
 
 
@@ -257,10 +206,14 @@ def _check_rest(s: Situation, rules: Rules) -> None:
     want = road.wanted(state, rules)
     if not state.phase.stable:
         raise ViolationError(f"rests in {state.phase}")
-    if state.phase is Phase.RUNNING and not (s.alive == {want} == {state.active}):
-        raise ViolationError(f"runs {set(s.alive)}, should run {want}")
-    if state.phase is Phase.IDLE and (s.alive or want):
-        raise ViolationError(f"stands still, should run {want}; alive {set(s.alive)}")
+    if state.phase is Phase.RUNNING and not (s.world.awake == {want} == {state.active}):
+        raise ViolationError(f"runs {s.world}, should run {want}")
+    if state.phase is Phase.RUNNING and not (s.world.asleep == _named(state.parked)):
+        raise ViolationError(f"{s.world} beside a journal that says {state.parked} sleeps")
+    if state.phase is not Phase.FAILED and s.world.astray:
+        raise ViolationError(f"{s.world} goes on for ever")
+    if state.phase is Phase.IDLE and (s.world.there or want):
+        raise ViolationError(f"stands still, should run {want}; {s.world}")
     if state.phase is Phase.FAILED and not state.reason:
         raise ViolationError("failed without a reason")
     ended = {outcome.generation for outcome in state.outcomes}
@@ -268,6 +221,10 @@ def _check_rest(s: Situation, rules: Rules) -> None:
         state.ended is None and _overruled(state, rules)
     ):
         raise ViolationError(f"generations {state.desired.generation}, ended only {ended}")
+
+
+def _named(name: str | None) -> frozenset[str]:
+    return NOBODY if name is None else frozenset({name})
 
 
 def _overruled(state: State, rules: Rules) -> bool:
@@ -279,14 +236,14 @@ def _overruled(state: State, rules: Rules) -> bool:
 
 def search(rules: Rules, budget: Budget) -> tuple[int, int]:
     """Walk everything; the number of situations and of transitions."""
-    start = Situation(State(), frozenset(), budget)
+    start = Situation(State(), World(), budget)
     seen, queue, transitions = {start}, deque([start]), 0
-    rested: set[tuple[State, frozenset[str]]] = set()
+    rested: set[tuple[State, World]] = set()
     while queue:
         situation = queue.popleft()
         # How a group comes to rest does not depend on what could still have gone wrong.
-        if (situation.state, situation.alive) not in rested:
-            rested.add((situation.state, situation.alive))
+        if (situation.state, situation.world) not in rested:
+            rested.add((situation.state, situation.world))
             _check_rest(_settle(situation, rules), rules)
         for after in _successors(situation, rules):
             transitions += 1
@@ -335,6 +292,18 @@ CASES = {
         Offline.SAFE,
         Budget(assignments=2, faults=0, crashes=0, exits=1, trips=1, lapses=1, locks=2),
     ),
+    "sleepers, orders and crashes": (
+        Offline.KEEP,
+        Budget(assignments=3, faults=1, crashes=1, exits=0, trips=0, lapses=0, naps=1),
+    ),
+    "sleepers, safety and exits": (
+        Offline.KEEP,
+        Budget(assignments=2, faults=2, crashes=1, exits=1, trips=1, lapses=0, naps=1),
+    ),
+    "sleepers, leases and locks": (
+        Offline.IDLE,
+        Budget(assignments=2, faults=1, crashes=1, exits=0, trips=0, lapses=1, locks=1, naps=2),
+    ),
     "leases, safe workload": (
         Offline.SAFE,
         Budget(assignments=2, faults=0, crashes=1, exits=1, trips=0, lapses=2),
@@ -346,7 +315,13 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_no_misfortune_breaks_a_promise(case: str, capsys: pytest.CaptureFixture[str]) -> None:
     offline, budget = CASES[case]
-    rules = Rules(allowed=frozenset({"a", "b"}), offline=offline, safe_workload="b", restarts_max=1)
+    rules = Rules(
+        allowed=frozenset({"a", "b"}),
+        offline=offline,
+        safe_workload="b",
+        restarts_max=1,
+        sleeper="a" if budget.naps else None,
+    )
     situations, transitions = search(rules, budget)
     with capsys.disabled():
         print(f"\n{case}: {situations:,} situations, {transitions:,} transitions")
@@ -363,7 +338,7 @@ def test_results_of_assignments_are_reached() -> None:
     """The search would be worth little if it never saw one of the ends."""
     rules = Rules(allowed=frozenset({"a", "b"}), restarts_max=1)
     budget = Budget(assignments=2, faults=2, crashes=0, exits=0, trips=0, lapses=0)
-    start = Situation(State(), frozenset(), budget)
+    start = Situation(State(), World(), budget)
     seen, queue, results = {start}, deque([start]), set()
     while queue:
         for after in _successors(queue.popleft(), rules):

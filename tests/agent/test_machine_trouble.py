@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.core.effects import Prepare, Probe, Start, Stop, Tune, Vacate, Watch
 from agent.core.model import (
     Derated,
     Erred,
@@ -13,16 +14,9 @@ from agent.core.model import (
     Lapsed,
     Noted,
     Offline,
-    Prepare,
-    Probe,
     Renewed,
-    Start,
-    Stop,
     Succeeded,
     Tripped,
-    Tune,
-    Vacate,
-    Watch,
 )
 from tests.agent.scripts import ROAD, Group, running, switching
 from wire.model import Leg, Phase, Result

@@ -10,21 +10,11 @@ from typing import Any
 import pytest
 
 from agent.core import rhythm
-from agent.core.model import (
-    Drain,
-    Effect,
-    Event,
-    Failed,
-    Prepare,
-    Probe,
-    Start,
-    Stop,
-    Succeeded,
-    Tune,
-    Vacate,
-)
+from agent.core.effects import Drain, Effect, Prepare, Probe, Start, Stop, Tune, Vacate
+from agent.core.model import Event, Failed, Succeeded
 from agent.core.workload import Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.performer import BACKOFF_MAX_S, Performer
 from agent.ports import Occupancy, Readiness, TuneError
 from tests.agent.groups import DEADLINES, GPU, group, performer, workload

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.model import Failed, Succeeded, Tune
+from agent.core.effects import Tune
+from agent.core.model import Failed, Succeeded
 from agent.ports import TuneError
 from tests.agent.groups import GPU, workload
 from tests.agent.test_performer import ETC, Tuner, performed

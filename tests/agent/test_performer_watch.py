@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from agent.core.model import Event, Exited, HeldOut, Noted, Watch
+from agent.core.effects import Watch
+from agent.core.model import Event, Exited, HeldOut, Noted
 from agent.core.workload import Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.performer import HELD_OUT_S
 from agent.ports import DriverError
 from tests.agent.groups import group, performer, until, workload

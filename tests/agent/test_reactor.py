@@ -17,7 +17,8 @@ from agent.core.model import (
     Rules,
 )
 from agent.core.workload import Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.reactor import JOURNAL_RETRY_S, QUEUE_MAX
 from tests.agent.groups import GPU, group, performer, until, workload
 from tests.agent.reactors import FULL, RULES, Bench

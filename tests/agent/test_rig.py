@@ -6,7 +6,8 @@ import asyncio
 
 from agent.core.model import Desired, State
 from agent.core.workload import Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.ports import DriverError
 from tests.agent.groups import GPU, RigBench, until, workload
 from tests.sim.clock import run

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.model import Renewed, Rules, State
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.gpu.untuned import Untuned
 from agent.journal import MemoryJournal
 from agent.performer import Performer

@@ -8,24 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.model import (
-    Drain,
-    Effect,
-    Erred,
-    Event,
-    Exited,
-    Failed,
-    Noted,
-    Prepare,
-    Start,
-    Stop,
-    Succeeded,
-    Vacate,
-    Watch,
-)
+from agent.core.effects import Drain, Effect, Prepare, Start, Stop, Vacate, Watch
+from agent.core.model import Erred, Event, Exited, Failed, Noted, Succeeded
 from agent.core.route import Hook, Route
 from agent.core.workload import Readiness, Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.performer import Performer
 from agent.ports import DriverError
 from agent.ports import Readiness as Look

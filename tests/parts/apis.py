@@ -37,6 +37,9 @@ class SaysItRuns:
     async def exited(self, workload: Workload) -> str:
         return "ended"
 
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        return frozenset()
+
     async def evidence(self, workload: Workload, known: Options | None) -> tuple[Evidence, ...]:
         return ()
 

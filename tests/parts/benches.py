@@ -13,7 +13,8 @@ from agent.core.workload import Readiness, Workload
 from agent.drivers.process import ProcessLauncher
 from agent.drivers.record import load
 from agent.drivers.registry import drivers
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.ports import Driver
 from tests.parts import gguf
 from tests.parts.programs import free_port

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from agent.core.workload import Workload
-from agent.drivers.scripted import ScriptedDriver, ScriptedWorld
+from agent.drivers.scripted import ScriptedDriver
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.ports import Readiness
 from tests.sim.checks import rig as checks
 from tests.sim.gpus import Life
@@ -35,6 +36,8 @@ class CheckedDriver(ScriptedDriver):
         self._life = life
         self._witness = witness
         self._calm = calm
+        self._drained = set[str]()
+        """Keys of workloads that have finished their work and got none since."""
 
     async def prepare(self, workload: Workload) -> None:
         """See `agent.ports.Driver`."""
@@ -62,11 +65,25 @@ class CheckedDriver(ScriptedDriver):
     async def drain(self, workload: Workload) -> None:
         """See `agent.ports.Drainable`."""
         await super().drain(await self._checked("drain", workload))
+        self._drained.add(workload.key)
         await self._survived()
 
     async def undrain(self, workload: Workload) -> None:
         """See `agent.ports.Drainable`."""
+        self._drained.discard(workload.key)
         await super().undrain(await self._checked("undrain", workload))
+
+    async def sleep(self, workload: Workload, level: int) -> None:
+        """See `agent.ports.Sleepable`."""
+        drained = workload.key in self._drained
+        self._witness(checks.finished(workload.key, drained=drained))
+        await super().sleep(await self._checked("sleep", workload), level)
+        await self._survived()
+
+    async def wake(self, workload: Workload) -> None:
+        """See `agent.ports.Sleepable`."""
+        await super().wake(await self._checked("wake", workload))
+        await self._survived()
 
     async def _checked(self, verb: str, workload: Workload) -> Workload:
         if self._life.dead:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.model import Offline
@@ -86,6 +85,8 @@ class Fault(StrEnum):
     FEED_DOWN = "feed_down"
     OPERATOR = "operator"
     """Somebody holds a group for a while."""
+    TURN = "turn"
+    """Somebody wants the sleeper, or another workload in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Mishap:
 
 
 @dataclass(frozen=True, slots=True)
-class _Odds:
+class Odds:
     """How often a kind strikes and for how long."""
 
     often: int
@@ -113,65 +114,44 @@ class _Odds:
     """Strikes only in one of so many seeds: it would hide much else."""
 
 
-ODDS: dict[Fault, _Odds] = {
-    Fault.KILL: _Odds(4, controller=True),
-    Fault.UPGRADE: _Odds(1),
-    Fault.REBOOT: _Odds(2),
-    Fault.BACKUP: _Odds(1, one_in=5),
-    Fault.DEAF: _Odds(2, 25.0),
-    Fault.MUTE: _Odds(1, 25.0),
-    Fault.REPLAY_DOWN: _Odds(3),
-    Fault.REPLAY_UP: _Odds(3),
-    Fault.ASTRAY: _Odds(1),
-    Fault.FLIPPED: _Odds(1),
-    Fault.FORGED: _Odds(1),
-    Fault.IMPERSONATED: _Odds(1),
-    Fault.GARBAGE: _Odds(1),
-    Fault.STOLEN: _Odds(1, one_in=4),
-    Fault.DISK_FULL: _Odds(2, 12.0, controller=True),
-    Fault.DISK_DEATH: _Odds(2),
-    Fault.DISK_ROT: _Odds(1, one_in=3),
-    Fault.DISK_LOST: _Odds(1, one_in=3),
-    Fault.EXIT: _Odds(5),
-    Fault.HOT: _Odds(2, 29.0),
-    Fault.BLIND: _Odds(2, 12.0),
-    Fault.STUCK: _Odds(1, 12.0),
-    Fault.UNTUNED: _Odds(1, 10.0),
-    Fault.TUNER_STUCK: _Odds(1, 10.0),
-    Fault.VERB_DEATH: _Odds(2),
-    Fault.CLOCK_STEP: _Odds(2, 10.0),
-    Fault.FEED_DOWN: _Odds(1, 30.0),
-    Fault.OPERATOR: _Odds(3),
+ODDS: dict[Fault, Odds] = {
+    Fault.KILL: Odds(4, controller=True),
+    Fault.UPGRADE: Odds(1),
+    Fault.REBOOT: Odds(2),
+    Fault.BACKUP: Odds(1, one_in=5),
+    Fault.DEAF: Odds(2, 25.0),
+    Fault.MUTE: Odds(1, 25.0),
+    Fault.REPLAY_DOWN: Odds(3),
+    Fault.REPLAY_UP: Odds(3),
+    Fault.ASTRAY: Odds(1),
+    Fault.FLIPPED: Odds(1),
+    Fault.FORGED: Odds(1),
+    Fault.IMPERSONATED: Odds(1),
+    Fault.GARBAGE: Odds(1),
+    Fault.STOLEN: Odds(1, one_in=4),
+    Fault.DISK_FULL: Odds(2, 12.0, controller=True),
+    Fault.DISK_DEATH: Odds(2),
+    Fault.DISK_ROT: Odds(1, one_in=3),
+    Fault.DISK_LOST: Odds(1, one_in=3),
+    Fault.EXIT: Odds(5),
+    Fault.HOT: Odds(2, 29.0),
+    Fault.BLIND: Odds(2, 12.0),
+    Fault.STUCK: Odds(1, 12.0),
+    Fault.UNTUNED: Odds(1, 10.0),
+    Fault.TUNER_STUCK: Odds(1, 10.0),
+    Fault.VERB_DEATH: Odds(2),
+    Fault.CLOCK_STEP: Odds(2, 10.0),
+    Fault.FEED_DOWN: Odds(1, 30.0),
+    Fault.OPERATOR: Odds(3),
 }
 
-LATER_ODDS: dict[Fault, _Odds] = {Fault.UNTOLD: _Odds(2, 20.0)}
+LATER_ODDS: dict[Fault, Odds] = {Fault.UNTOLD: Odds(2, 20.0)}
 """Drawn after everything else, so that no seed's other misfortune depends on it."""
 
-LOCKED_ONE_IN = 2
-"""So many seeds to one in which workloads come to be locked."""
+SLEEPER_ODDS: dict[Fault, Odds] = {Fault.TURN: Odds(1)}
+"""Only where a server sleeps: so that it comes to that."""
 
-MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
-    {},
-    {"ready_s": 3.0},
-    {"never_ready": True},
-    {"prepare_fails": True},
-    {"prepare_s": 8.0},
-    {"start_fails": True},
-    {"start_s": 5.0},
-    {"half_start": True},
-    {"probe_fails": True},
-    {"exit_after_s": 3.0},
-    {"exit_after_s": 2.0},
-    {"stop_s": 1.2},
-    {"ignores_term": True},
-    {"stop_hangs": True},
-    {"stop_hangs": True, "probe_fails": True},
-    {"keeps_memory_s": 3.0},
-    {"keeps_memory": True},
-    {"drain_hangs": True},
-    {"drain_s": 1.5},
-)
-"""What a workload may do wrong until `CALM_S`, see `agent.drivers.script`."""
+ALL_ODDS = ODDS | LATER_ODDS | SLEEPER_ODDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,70 +171,10 @@ class Schedule:
     offline: dict[str, Offline]
     """What a rig does when the controller is silent."""
     price_interval_s: float
+    parks: bool = False
+    """Whether a workload sleeps instead of ending."""
 
     @property
     def rig_names(self) -> tuple[str, ...]:
         """All rigs, in order."""
         return tuple(f"rig-{number}" for number in range(self.rigs))
-
-
-def draw(seed: int) -> Schedule:
-    """The schedule of a seed; the same for ever."""
-    rng = random.Random(f"{seed}/schedule")
-    rigs, groups = rng.choice(RIGS), rng.choice(GROUPS)
-    names = [f"rig-{number}" for number in range(rigs)]
-    return _with_locks(_schedule(rng, seed, rigs, groups, names), random.Random(f"{seed}/locks"))
-
-
-def _with_locks(schedule: Schedule, rng: random.Random) -> Schedule:
-    """Claims of tenants on what runs, and times at which nobody tells of them."""
-    if rng.randrange(LOCKED_ONE_IN):
-        return schedule
-    names = list(schedule.rig_names)
-    more = (m for kind, odds in LATER_ODDS.items() for m in _mishaps(rng, kind, odds, names))
-    scripts = {
-        rig: {name: {**script, **_claims(rng)} for name, script in workloads.items()}
-        for rig, workloads in schedule.scripts.items()
-    }
-    return replace(schedule, mishaps=(*schedule.mishaps, *more), scripts=scripts)
-
-
-def _claims(rng: random.Random) -> dict[str, float | bool | str]:
-    if rng.random() < 0.2:
-        return {}
-    return {"locked_after_s": rng.uniform(0.0, 6.0), "locked_for_s": rng.uniform(0.5, 20.0)}
-
-
-def _schedule(rng: random.Random, seed: int, rigs: int, groups: int, names: list[str]) -> Schedule:
-    return Schedule(
-        seed=seed,
-        rigs=rigs,
-        groups=groups,
-        loss=rng.choice((0.0, 0.1, 0.3, 0.6)),
-        repeat=rng.choice((0.0, 0.1, 0.3)),
-        delay_s=rng.choice((0.01, 0.2, 2.0)),
-        mishaps=tuple(
-            mishap for kind, odds in ODDS.items() for mishap in _mishaps(rng, kind, odds, names)
-        ),
-        scripts={
-            name: {
-                workload: rng.choice(MISBEHAVIOUR) if rng.random() < 0.5 else {}
-                for workload in ("coin", "chat", "spare")
-            }
-            for name in names
-        },
-        offline={name: rng.choice(list(Offline)) for name in names},
-        price_interval_s=rng.choice((2.5, 6.0, 15.0)),
-    )
-
-
-def _mishaps(rng: random.Random, kind: Fault, odds: _Odds, rigs: list[str]) -> list[Mishap]:
-    if rng.randrange(SPARED_ONE_IN * odds.one_in):
-        return []
-    found = []
-    for _ in range(rng.randint(1, 2 * odds.often - 1)):
-        start_s = rng.uniform(1.0, CALM_S)
-        end_s = min(CALM_S, start_s + rng.uniform(0.0, odds.longest_s))
-        who = rng.choice([*rigs, CONTROLLER] if odds.controller else rigs)
-        found.append(Mishap(kind, who, start_s, end_s, rng.randint(1, 40)))
-    return found

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agent.core.model import State
-from agent.core.workload import Workload
+from agent.core.workload import PARK_MEMORY_BYTES, Workload
 from agent.drivers.script import Script
-from agent.drivers.scripted import ScriptedWorld
+from agent.drivers.scripted_world import ScriptedWorld
 from agent.ports import Occupancy, TuneError
 from tests.sim.checks import rig as checks
 from tests.sim.witness import Witness
@@ -18,6 +18,9 @@ from wire import model
 
 FLOOR_BYTES = 1024**3
 """A GPU that holds less counts as given back."""
+
+PARKED_BYTES = PARK_MEMORY_BYTES
+"""What a sleeper may hold beside that."""
 
 LOOKS_MAX = 8
 """Looks at a GPU that are remembered; few are needed."""
@@ -110,24 +113,63 @@ class SimTuner:
 class CheckedWorld(ScriptedWorld):
     """Simulated GPUs that shout at the moment two workloads meet."""
 
-    def __init__(self, tuner: SimTuner, witness: Witness) -> None:
+    def __init__(
+        self, tuner: SimTuner, witness: Witness, durable: Callable[[str], State | None]
+    ) -> None:
+        """`durable`: what the journal says of the group that a GPU belongs to."""
         super().__init__()
         self._tuner = tuner
         self._witness = witness
+        self._durable = durable
 
     def launch(self, workload: Workload) -> None:
         """See `ScriptedWorld`."""
         for gpu in workload.gpus:
-            held = sum(life.script.memory_bytes for life in self._residue if gpu in life.gpus)
             self._witness(
-                checks.empty_before_start(gpu, self.alive_on(gpu), held, FLOOR_BYTES)
+                checks.empty_before_start(
+                    gpu, self._strangers(gpu), self._used_bytes(gpu), self._floor_bytes(gpu)
+                )
                 or checks.tuned_before_start(
                     gpu, self._tuner.shown(gpu), workload.profile, self._tuner.steps(gpu)
                 )
             )
         super().launch(workload)
         for gpu in workload.gpus:
-            self._witness(checks.exclusive(gpu, self.alive_on(gpu)))
+            self._witness(checks.exclusive(gpu, self.awake_on(gpu)))
+
+    def wake(self, key: str) -> None:
+        """See `ScriptedWorld`."""
+        for gpu in self._alive[key].gpus if key in self._alive else ():
+            others = [other for other in self.alive_on(gpu) if other != key]
+            self._witness(
+                checks.empty_before_start(
+                    gpu, others, self._used_bytes(gpu), self._floor_bytes(gpu)
+                )
+            )
+        super().wake(key)
+
+    def given_back(self, gpu: str) -> bool:
+        """Whether nothing holds this GPU but who sleeps there by the journal, and holds little."""
+        return not self._strangers(gpu) and self._used_bytes(gpu) <= self._floor_bytes(gpu)
+
+    def _strangers(self, gpu: str) -> list[str]:
+        return [key for key in self.alive_on(gpu) if key != self._sleeper(gpu)]
+
+    def _floor_bytes(self, gpu: str) -> int:
+        return FLOOR_BYTES + (PARKED_BYTES if self._sleeper(gpu) is not None else 0)
+
+    def _sleeper(self, gpu: str) -> str | None:
+        """Key of who sleeps, in truth and by the journal."""
+        state = self._durable(gpu)
+        parked = state.parked if state is not None else None
+        return next(
+            (
+                life.key
+                for life in self._alive.values()
+                if gpu in life.gpus and life.asleep and life.key.partition(".")[2] == parked
+            ),
+            None,
+        )
 
     def stoppable_on(self, gpu: str) -> frozenset[str]:
         """Keys of the workloads on this GPU that a KILL would end."""
@@ -149,7 +191,7 @@ class Eyes:
 
     def __init__(
         self,
-        world: ScriptedWorld,
+        world: CheckedWorld,
         tuner: SimTuner,
         gpus: tuple[str, ...],
         now: Callable[[], float],
@@ -188,7 +230,7 @@ class Eyes:
         if self.stuck:
             await asyncio.Future()
         look = await self._world.occupancy(gpus)
-        if look is not None and not look.pids and look.memory_used_max_bytes <= FLOOR_BYTES:
+        if look is not None and self._world.given_back(gpus[0]):
             self._empty_s[gpus[0]].append(self._now())
         return look
 

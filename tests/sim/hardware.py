@@ -31,7 +31,7 @@ class Hardware:
         self.disk = SimDisk()
         owners = {gpu: group.name for group in settings.groups for gpu in group.gpus}
         self.tuner = SimTuner(life, witness, lambda gpu: durable(owners[gpu]))
-        self.world = CheckedWorld(self.tuner, witness)
+        self.world = CheckedWorld(self.tuner, witness, lambda gpu: durable(owners[gpu]))
         gpus = tuple(gpu for group in settings.groups for gpu in group.gpus)
         self.eyes = Eyes(self.world, self.tuner, gpus, now_s)
         self.writable_s = float("-inf")
@@ -72,6 +72,15 @@ class Hardware:
     def alive(self, group: str) -> frozenset[str]:
         """Workloads whose processes are on the group's GPUs."""
         return frozenset(map(_workload, self.world.alive_on(self._gpus[group])))
+
+    def awake(self, group: str) -> frozenset[str]:
+        """Those of them that do not sleep."""
+        return frozenset(map(_workload, self.world.awake_on(self._gpus[group])))
+
+    def astray_s(self, group: str) -> float:
+        """How long the longest of them is awake that woke by itself; 0: none did."""
+        since = self.world.stirred_on(self._gpus[group]).values()
+        return now_s() - min(since) if since else 0.0
 
     def stoppable(self, group: str) -> frozenset[str]:
         """Those of them that a KILL would end."""

@@ -170,7 +170,9 @@ class SimJournal:
         self._fresh, self.stopped = False, ""
         if self._resumes:
             self._resumes = False
-            witness(checks.adopted(self._loaded, alive, state))
+            parked = self._loaded.parked if self._loaded is not None else None
+            asleep = alive - self._around.hardware.awake(self._group)
+            witness(checks.adopted(self._loaded, alive - (asleep & {parked}), state))
 
     def _check_lock(self, before: State | None, state: State) -> None:
         hardware = self._around.hardware

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.route import Hook, Route
-from agent.core.workload import Deadlines, Readiness, Workload
+from agent.core.workload import Deadlines, Park, Readiness, Workload
+from agent.performer import EXCESS_TIMEOUT_S
 from agent.settings import (
     GpuSettings,
     GroupSettings,
@@ -14,6 +15,7 @@ from agent.settings import (
     SafetySettings,
     Settings,
 )
+from tests.sim.drawing import SLEEPER
 from tests.sim.faults import Schedule
 from tests.sim.journals import HOLD_S, VACANT_SAMPLES
 from wire.model import Kind
@@ -27,6 +29,10 @@ WORKLOADS = {
 
 BOOT_GRACE_S = 8.0
 REPORT_INTERVAL_S = 3.0
+LAPSE_GRACE_S = REPORT_INTERVAL_S + 0.1
+"""The lease is looked at as often as reports are due."""
+RETRY_S = 3.0
+"""A refused line is tried again within this time."""
 LOCK_INTERVAL_S = 5.0
 LOOK_INTERVAL_S = 1.5
 HOT_SAMPLES = 2
@@ -47,8 +53,11 @@ UNROUTED_OF_5 = 2
 """Of every five seeds the one without a load balancer: its misfortune stays as it was."""
 
 DEADLINES = Deadlines(
-    prepare_s=4, drain_s=3, stop_s=4, vacate_s=4, tune_s=TUNE_S, start_s=2, probe_s=6
+    prepare_s=4, drain_s=3, park_s=2, stop_s=4, vacate_s=4, tune_s=TUNE_S, start_s=2, probe_s=6
 )
+
+ASTRAY_S = LOOK_INTERVAL_S + EXCESS_TIMEOUT_S + DEADLINES.stop_s + 1.0
+"""A sleeper that woke by itself is ended within this time: a look may hang, a stop take long."""
 
 
 def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
@@ -59,7 +68,11 @@ def settings(name: str, schedule: Schedule, order_key: str) -> Settings:
         order_key=order_key,
         link=LinkSettings(),
         groups=tuple(_group(name, number, schedule) for number in range(schedule.groups)),
-        gpu=GpuSettings(fast_interval_s=LOOK_INTERVAL_S, vacant_samples=VACANT_SAMPLES),
+        gpu=GpuSettings(
+            fast_interval_s=LOOK_INTERVAL_S,
+            slow_interval_s=LOOK_INTERVAL_S,
+            vacant_samples=VACANT_SAMPLES,
+        ),
         safety=SafetySettings(samples=HOT_SAMPLES, mining=LADDER, inference=LADDER),
         report_interval_s=REPORT_INTERVAL_S,
         telemetry_interval_s=30.0,
@@ -82,6 +95,7 @@ def _group(rig: str, number: int, schedule: Schedule) -> GroupSettings:
                 gpus=gpus,
                 profile=profile,
                 route=None if schedule.seed % 5 == UNROUTED_OF_5 else ROUTES.get(name),
+                park=Park.SLEEP_1 if schedule.parks and name == SLEEPER else None,
                 deadlines=DEADLINES,
                 readiness=Readiness(hold_s=HOLD_S),
                 script=schedule.scripts[rig][name],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from controller.core.model import GroupKey
 from tests.sim.attacks import ATTACKS, Attacker
-from tests.sim.faults import CONTROLLER, LATER_ODDS, ODDS, Fault, Mishap
+from tests.sim.drawing import SLEEPER
+from tests.sim.faults import ALL_ODDS, CONTROLLER, Fault, Mishap
 from tests.sim.gpus import STEP_C
 from tests.sim.hardware import now_s
 from tests.sim.headquarters import SimController
@@ -37,7 +39,7 @@ def arrange(
         deed = lambda on: RIG_DEEDS[mishap.kind](machines[mishap.who], mishap, on)  # noqa: E731
     loop = asyncio.get_running_loop()
     loop.call_at(mishap.start_s, deed, True)
-    if (ODDS | LATER_ODDS)[mishap.kind].longest_s:
+    if ALL_ODDS[mishap.kind].longest_s:
         loop.call_at(mishap.end_s, deed, False)
 
 
@@ -101,6 +103,11 @@ def _feed_down(controller: SimController, _: Mishap, on: bool) -> None:
     controller.feed.down = on
 
 
+def _turn(controller: SimController, mishap: Mishap, on: bool) -> None:
+    turns = (SLEEPER, "coin")
+    controller.hold(GroupKey(mishap.who, "g0"), turns[mishap.amount % 2])
+
+
 RIG_DEEDS: dict[Fault, RigDeed] = {
     Fault.KILL: lambda rig, _, on: rig.kill(),
     Fault.UPGRADE: lambda rig, _, on: rig.upgrade(),
@@ -125,4 +132,5 @@ CONTROLLER_DEEDS: dict[Fault, ControllerDeed] = {
     Fault.CLOCK_STEP: _clock_step,
     Fault.FEED_DOWN: _feed_down,
     Fault.OPERATOR: lambda controller, _, on: controller.hold_something(),
+    Fault.TURN: _turn,
 }

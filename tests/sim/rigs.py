@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterable
 
+from agent.bedside import WATCHED
 from agent.core.model import State
 from agent.rig import Equipment, Rig
 from agent.uplink import Identity
@@ -19,10 +20,12 @@ from tests.sim.headquarters import LEASE_S
 from tests.sim.journals import SimJournal
 from tests.sim.ledger import SimStore
 from tests.sim.machine_settings import (
+    ASTRAY_S,
     BOOT_GRACE_S,
     COOLED_S,
     DERATED_S,
-    REPORT_INTERVAL_S,
+    LAPSE_GRACE_S,
+    RETRY_S,
     settings,
 )
 from tests.sim.network import CheckedLink, Letter, SimNetwork
@@ -39,12 +42,6 @@ AWAY_S_MAX = 6.0
 
 SOON_S = 0.2
 """Shortest, also once everything is calm."""
-
-LAPSE_GRACE_S = REPORT_INTERVAL_S + 0.1
-"""The lease is looked at as often as reports are due."""
-
-RETRY_S = 3.0
-"""A refused line is tried again within this time."""
 
 EXPIRY_S = 12.0
 """No frame counts for longer than this after it was sent."""
@@ -205,6 +202,8 @@ class SimMachine:
             if state is not None and self.hardware.disk.refusal is None:
                 late_s = min(overdue_s, now_s() - self.journals[group.name].assigned_s)
                 self._witness(checks.lapsed_in_time(state, late_s, LAPSE_GRACE_S))
+            if state is not None and state.phase in WATCHED:
+                self._look_at_sleeper(group.name)
         self._look_at_heat()
 
     def overdue_s(self) -> float:
@@ -214,9 +213,13 @@ class SimMachine:
             return 0.0
         return self.hardware.rig_clock() - self._leased_s
 
+    def _look_at_sleeper(self, group: str) -> None:
+        astray_s = min(now_s() - self._began_s, self.hardware.astray_s(group))
+        self._witness(checks.alone(astray_s, ASTRAY_S, self.hardware.awake(group)))
+
     def _look_at_heat(self) -> None:
         gpu = self.settings.groups[0].gpus[0]
-        state, keys = self.state("g0"), self.hardware.world.alive_on(gpu)
+        state, keys = self.state("g0"), self.hardware.world.awake_on(gpu)
         ends = state is None or state.phase in (Phase.STOPPING, Phase.FAILED)
         eyes = self.hardware.eyes
         cool = eyes.hot_since_s is None or eyes.first_c <= self.settings.safety.temperature_max_c

@@ -17,7 +17,8 @@ from controller.fleet import Fleet
 from tests.sim import clock, disk
 from tests.sim.attacks import Attacker
 from tests.sim.checks import rest as checks
-from tests.sim.faults import CALM_S, Schedule, draw
+from tests.sim.drawing import draw
+from tests.sim.faults import CALM_S, Schedule
 from tests.sim.headquarters import SimController
 from tests.sim.misfortune import arrange
 from tests.sim.network import SimNetwork, Weather
@@ -167,11 +168,13 @@ class _Scenario:
             return "is away"
         stored = self._fleet.assignments.get(view.key)
         remembered = stored.assignment.generation if stored is not None else 0
-        alive = sorted(machine.hardware.alive(view.key.group))
+        awake = machine.hardware.awake(view.key.group)
+        asleep = machine.hardware.alive(view.key.group) - awake
         own = [w for g in machine.settings.groups if g.name == view.key.group for w in g.workloads]
         return (
             checks.agreed(state, remembered)
-            or checks.as_assigned(state, alive, view.assigned)
+            or checks.as_assigned(state, sorted(awake), view.assigned)
+            or checks.known_to_sleep(state, asleep)
             or checks.served(own, state.active, machine.balancer.sends_to)
         )
 

@@ -89,6 +89,9 @@ KEPT = {
     "routed": rig.routed("coin", RUNNING),
     "unrouted": rig.unrouted("g0.coin", {"g0.chat"}),
     "served": rest.served([ROUTED], "chat", {"g0.chat"}),
+    "known_to_sleep": rest.known_to_sleep(replace(RUNNING, parked="chat"), {"chat"}),
+    "alone": rig.alone(9.9, 10.0, {"coin", "chat"}) or rig.alone(99.0, 10.0, {"coin"}),
+    "finished": rig.finished("chat", drained=True),
     "empty_before_start": rig.empty_before_start("gpu", [], 10, 100),
     "tuned_before_start": rig.tuned_before_start("gpu", "eco", "eco", 0),
     "derated_rightly": rig.derated_rightly("gpu", "eco", "eco", 1, replace(RUNNING, derate=1)),
@@ -152,6 +155,12 @@ BROKEN_PROMISES = {
     ],
     "unrouted": [rig.unrouted("g0.chat", {"g0.chat"})],
     "served": [rest.served([ROUTED], "chat", {"g0.coin"})],
+    "known_to_sleep": [
+        rest.known_to_sleep(RUNNING, {"chat"}),
+        rest.known_to_sleep(replace(RUNNING, parked="chat"), set()),
+    ],
+    "alone": [rig.alone(10.1, 10.0, {"coin", "chat"})],
+    "finished": [rig.finished("chat", drained=False)],
     "exclusive": [rig.exclusive("gpu", ["g0.coin", "g0.chat"])],
     "empty_before_start": [
         rig.empty_before_start("gpu", ["g0.coin"], 0, 100),

@@ -11,7 +11,8 @@ import pytest
 
 from tests.sim import runs
 from tests.sim.__main__ import main
-from tests.sim.faults import LATER_ODDS, ODDS, Fault, draw
+from tests.sim.drawing import draw
+from tests.sim.faults import ALL_ODDS, Fault
 from tests.sim.mutants import hunt
 from tests.sim.mutants.planting import planted
 from tests.sim.scenario import simulate
@@ -49,7 +50,7 @@ def test_every_end_of_an_assignment_is_met() -> None:
 
 def test_every_kind_of_misfortune_is_met() -> None:
     met = {mishap.kind for seed in SEEDS for mishap in draw(seed).mishaps}
-    assert met == set(Fault) == set(ODDS | LATER_ODDS)
+    assert met == set(Fault) == set(ALL_ODDS)
 
 
 def test_the_same_seed_gives_the_same_trace() -> None:

@@ -92,6 +92,10 @@ class ContainerLauncher:
                 continue
         raise DriverError(f"{workload.key}: container {order.name(workload)} outlived KILL")
 
+    async def processes(self, workload: Workload) -> frozenset[int]:
+        """Raises `DriverError`: engines do not agree on whose pids they tell."""
+        raise DriverError(f"{workload.key}: the processes of a container cannot be told by pid")
+
     async def exited(self, workload: Workload) -> str:
         """Wait until no container of it runs, and say how it ended."""
         while True:

@@ -44,6 +44,10 @@ class Nap:
     """Path to get."""
     says: str
     """Where the state's answer tells whether it sleeps."""
+    option: str
+    """On its command line: without it the server cannot sleep."""
+    variable: str
+    """Must be `1` in its environment, or the server takes no order to sleep."""
 
     async def begin(self, api: Endpoint, level: int, *, timeout_s: float) -> None:
         """Put it to sleep. Raises `DriverError`."""
@@ -89,5 +93,5 @@ class Nap:
         if not answer.ok:
             raise DriverError(
                 f"{path} answers with status {answer.status}; sleeping needs "
-                "`--enable-sleep-mode` and `VLLM_SERVER_DEV_MODE=1`"
+                f"`{self.option}` and `{self.variable}=1`"
             )

@@ -45,6 +45,8 @@ _VLLM_NAP = Nap(
     kept=Metrics("/metrics", ('engine_sleep_state{sleep_state="weights_offloaded"}',), ()),
     state="/is_sleeping",
     says="is_sleeping",
+    option="--enable-sleep-mode",
+    variable="VLLM_SERVER_DEV_MODE",
 )
 
 

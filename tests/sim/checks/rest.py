@@ -32,13 +32,19 @@ def agreed(state: State, remembered: int) -> str:
     return f"generation {remembered}, rig {state.desired.generation}, {told} ends not told"
 
 
-def as_assigned(state: State, alive: Sequence[str], assigned: str | None) -> str:
+def as_assigned(state: State, awake: Sequence[str], assigned: str | None) -> str:
     """A group at rest does what it was assigned, in truth and not only in its own eyes."""
     if not state.phase.stable or state.active != assigned or state.lapsed:
         return f"{state.phase} {state.active}, lapsed {state.lapsed}, assigned {assigned}"
-    if list(alive) != ([] if assigned is None else [assigned]):
-        return f"{list(alive)} run, assigned is {assigned}"
+    if list(awake) != ([] if assigned is None else [assigned]):
+        return f"{list(awake)} run, assigned is {assigned}"
     return ""
+
+
+def known_to_sleep(state: State, asleep: Collection[str]) -> str:
+    """Nobody sleeps on a group at rest but whom its journal names, beside what runs."""
+    named = [] if state.parked is None else [state.parked]
+    return "" if sorted(asleep) == named else f"{sorted(asleep)} sleep, the journal says {named}"
 
 
 def served(workloads: Sequence[Workload], active: str | None, sends_to: Collection[str]) -> str:

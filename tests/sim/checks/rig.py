@@ -16,6 +16,8 @@ VERB_PHASES: dict[str, Phase] = {
     "start": Phase.STARTING,
     "probe": Phase.PROBING,
     "undrain": Phase.RUNNING,
+    "sleep": Phase.STOPPING,
+    "wake": Phase.STARTING,
 }
 """Verbs that change or judge something, and the phase that must be durable before each."""
 
@@ -26,11 +28,35 @@ LEAVABLE = (Phase.RUNNING, Phase.PREPARING, Phase.DRAINING)
 
 def journaled(verb: str, workload: str, durable: State | None) -> str:
     """No effect without a journal line that names it."""
+    if durable is not None and _on_sleeper(verb, workload, durable):
+        return ""
     if durable is None or durable.phase is not VERB_PHASES[verb]:
         return f"{verb} {workload} while the journal says {durable and durable.phase}"
     named = durable.active if verb in ("drain", "undrain") else durable.target
+    if verb in ("sleep", "wake"):
+        named = durable.parked if durable.parked == durable.active else None
     if verb != "stop" and named != workload:
         return f"{verb} {workload} while the journal names {named}"
+    return ""
+
+
+def _on_sleeper(verb: str, workload: str, durable: State) -> bool:
+    """Who shall sleep beside another may be ended at any time; who wakes takes work again."""
+    if workload != durable.parked:
+        return False
+    woken = durable.phase is Phase.STARTING and durable.active == workload
+    return (verb == "stop" and workload != durable.active) or (verb == "undrain" and woken)
+
+
+def finished(workload: str, *, drained: bool) -> str:
+    """No server is put to sleep with requests in it."""
+    return "" if drained else f"{workload} is put to sleep before its work was finished"
+
+
+def alone(astray_s: float, grace_s: float, awake: Collection[str]) -> str:
+    """Who wakes by itself beside a workload is ended, soon."""
+    if astray_s > grace_s and len(awake) > 1:
+        return f"{sorted(awake)} are awake together for {astray_s:.1f} s"
     return ""
 
 
@@ -105,8 +131,8 @@ def ordered(state: State, known: Iterable[Assignment]) -> str:
 
 
 def accounted(state: State, alive: frozenset[str]) -> str:
-    """A group that is not being emptied knows of everything that runs on it."""
-    if state.phase in (Phase.STOPPING, Phase.FAILED) or alive <= {state.active}:
+    """A group that is not being emptied knows of everything that runs or sleeps on it."""
+    if state.phase in (Phase.STOPPING, Phase.FAILED) or alive <= {state.active, state.parked}:
         return ""
     return f"{sorted(alive)} run in {state.phase}, known is {state.active}"
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from agent.core import machine
 from agent.core.model import Desired, Event, Exited, Failed, HeldOut, Rules, State, Succeeded
-from tests.agent.test_machine_search import Budget, ViolationError, search
+from tests.agent.search_world import Budget, ViolationError
+from tests.agent.test_machine_search import search
 from wire.model import Phase
 
 RULES = Rules(allowed=frozenset({"a", "b"}), restarts_max=1)

@@ -13,6 +13,7 @@ from tests.sim.mutants import (
     in_machine,
     on_locks,
     on_routes,
+    on_sleepers,
     on_wire,
 )
 from tests.sim.mutants.planting import Mutant, planted
@@ -26,6 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *in_controller.MUTANTS,
     *on_locks.MUTANTS,
     *on_routes.MUTANTS,
+    *on_sleepers.MUTANTS,
 )
 """The catalogue."""
 

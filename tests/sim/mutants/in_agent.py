@@ -6,12 +6,15 @@ import asyncio
 from typing import Any, BinaryIO
 
 from agent import durable, journal
-from agent.core.model import Effect, Event, State, Succeeded, Tune
+from agent.core.effects import Effect, Stop, Tune, Vacate
+from agent.core.model import Event, State, Succeeded
 from agent.core.workload import Workload
 from agent.journal import FileJournal
 from agent.performer import Emit, Performer
 from agent.ports import Driver, Tuner
 from agent.reactor import Reactor
+from agent.shutdown import Shutdown, Tell
+from agent.sleeper import Sleeper
 from agent.tuning import Tuning
 from agent.vacancy import Vacancy
 from tests.sim.mutants.planting import Mutant, Swaps
@@ -143,7 +146,7 @@ def _spoiled_file_kept(swaps: Swaps) -> None:
 
 
 def _vacancy_assumed(swaps: Swaps) -> None:
-    async def nobody(self: Vacancy) -> str:
+    async def nobody(self: Vacancy, sleeper: Sleeper | None = None) -> str:
         return ""
 
     swaps.attribute(Vacancy, "holder", nobody)
@@ -152,8 +155,8 @@ def _vacancy_assumed(swaps: Swaps) -> None:
 def _unseen_is_empty(swaps: Swaps) -> None:
     holder = Vacancy.holder
 
-    async def optimist(self: Vacancy) -> str:
-        found = await holder(self)
+    async def optimist(self: Vacancy, sleeper: Sleeper | None = None) -> str:
+        found = await holder(self, sleeper)
         return "" if "not be seen" in found else found
 
     swaps.attribute(Vacancy, "holder", optimist)
@@ -162,8 +165,8 @@ def _unseen_is_empty(swaps: Swaps) -> None:
 def _memory_overlooked(swaps: Swaps) -> None:
     holder = Vacancy.holder
 
-    async def by_processes(self: Vacancy) -> str:
-        found = await holder(self)
+    async def by_processes(self: Vacancy, sleeper: Sleeper | None = None) -> str:
+        found = await holder(self, sleeper)
         return "" if "no process" in found else found
 
     swaps.attribute(Vacancy, "holder", by_processes)
@@ -181,10 +184,10 @@ class _NeverNeutral:
 def _not_made_neutral(swaps: Swaps) -> None:
     vacate = Performer._vacate
 
-    async def hasty(self: Performer, restarts: int, limit_s: float) -> None:
+    async def hasty(self: Performer, effect: Vacate, limit_s: float) -> None:
         if not isinstance(self._tuning._tuner, _NeverNeutral):
             self._tuning._tuner = _NeverNeutral(self._tuning._tuner)
-        await vacate(self, restarts, limit_s)
+        await vacate(self, effect, limit_s)
 
     swaps.attribute(Performer, "_vacate", hasty)
 
@@ -209,10 +212,11 @@ def _proven_at_once(swaps: Swaps) -> None:
 
 
 def _only_first_stopped(swaps: Swaps) -> None:
-    async def stop(self: Performer, *, urgent: bool) -> None:
-        await self._stop_one(self._group.workloads[0], urgent=urgent)
+    async def stop(self: Shutdown, effect: Stop, tell: Tell) -> bool:
+        await self.end(self._group.workloads[0], urgent=effect.urgent)
+        return False
 
-    swaps.attribute(Performer, "_stop", stop)
+    swaps.attribute(Shutdown, "run", stop)
 
 
 def _no_deadlines(swaps: Swaps) -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from agent.core import lock, recovery
-from agent.core.model import Drain, Event, State
+from agent.core.effects import Drain
+from agent.core.model import Event, State
 from agent.core.workload import Workload
 from agent.performer import Emit, Performer
 from agent.ports import Driver
@@ -39,8 +40,8 @@ def _silence_frees(swaps: Swaps) -> None:
 def _lock_forgotten(swaps: Swaps) -> None:
     resume = recovery.resume
 
-    def forgetful(state: State, *others: Any) -> State:
-        return resume(replace(state, lock=None), *others)
+    def forgetful(state: State, *others: Any, **more: Any) -> State:
+        return resume(replace(state, lock=None), *others, **more)
 
     swaps.attribute(recovery, "resume", forgetful)
 
