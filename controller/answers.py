@@ -154,6 +154,28 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Supposed:
+    """What would be under other prices, caps or contracts."""
+
+    changes: tuple[str, ...]
+    """What was supposed, in words."""
+    moves: tuple[Move, ...]
+    """Groups that would do something else."""
+    now_usd_per_h: float
+    """What the fleet is planned to net now."""
+    stay_usd_per_h: float
+    """What it would net then if everybody stayed."""
+    then_usd_per_h: float
+    """What it would net then with those moves."""
+    lasting: tuple[str, ...]
+    """Sites whose supposed price is taken to last; the others look ahead as they do."""
+    contracts: tuple[Coverage, ...]
+    requirements: tuple[Fulfilment, ...]
+    warnings: tuple[str, ...]
+    """What the plan could not honour then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleLine:
     """A rule of the policy and where it stands."""
 

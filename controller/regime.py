@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller import conditions
-from controller.core import contract_cover, curtailment, planner, signals
+from controller.core import contract_cover, curtailment, planner, signals, supposing
 from controller.core.curtailment import Struck
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
 from controller.core.obligations import Circumstances
+from controller.core.planner import Situation
 from controller.core.policy import PolicySettings
 from controller.core.policy_effect import effective
 from controller.core.roster import Roster
 from controller.core.signals import Reading, RuleSettings, RuleState
+from controller.core.supposing import Supposition
 from controller.core.timing.advantage import SiteForesight
 from controller.policyfile import Policy
 from controller.ports import Decide, StoredOutcome
@@ -108,6 +110,31 @@ class Regime:
 
         return decide
 
+    def supposing(self, supposed: Supposition) -> Decide:
+        """What decides if something were otherwise, the rules as they stand."""
+        unforeseen = supposing.unforeseen(self._farm, supposed)
+        settings = supposing.policy(self.policy.settings, supposed)
+
+        def decide(
+            views: Sequence[GroupView],
+            quotes: Mapping[str, Quote],
+            holds: Sequence[Hold],
+            now: float,
+        ) -> Plan:
+            situation = self._situation(
+                replace(self.policy, settings=settings),
+                self.rules,
+                views,
+                supposing.quotes(quotes, supposed),
+                holds,
+                now,
+            )
+            ahead = {s: one for s, one in situation.foresight.items() if s not in unforeseen}
+            farm = supposing.farm(situation.farm, supposed)
+            return planner.plan(replace(situation, foresight=ahead, farm=farm))
+
+        return decide
+
     def book(self, moved: Set[GroupKey], plan: Plan) -> None:
         """Enter what the switches cost that a plan has just begun."""
         cost = sum(d.switch_usd for d in plan.decisions if d.key in moved and d.moves)
@@ -139,28 +166,38 @@ class Regime:
         holds: Sequence[Hold],
         now: float,
     ) -> Plan:
+        return planner.plan(
+            self._situation(policy, states, views, quotes, holds, now), self._roster
+        )
+
+    def _situation(
+        self,
+        policy: Policy,
+        states: Mapping[str, RuleState],
+        views: Sequence[GroupView],
+        quotes: Mapping[str, Quote],
+        holds: Sequence[Hold],
+        now: float,
+    ) -> Situation:
         while self._spent and self._spent[0].at <= now - SPENDING_S:
             self._spent.popleft()
         settings = policy.settings
         rules = signals.in_effect(settings.rules, states)
         limits = curtailment.limits(self._farm, (), self._struck, now)
-        return planner.plan(
-            planner.Situation(
-                views=contract_cover.freed(views, settings),
-                quotes=quotes,
-                holds=holds,
-                policy=effective(settings, rules),
-                farm=curtailment.curtailed(self._farm, limits),
-                now=now,
-                wall=self._wall(),
-                foresight=self._foresight(),
-                circumstances=Circumstances(
-                    rules=rules,
-                    spent_usd=self.spent_usd(now),
-                    notes=(*map(str, limits), *notes(settings.rules, states)),
-                ),
+        return Situation(
+            views=contract_cover.freed(views, settings),
+            quotes=quotes,
+            holds=holds,
+            policy=effective(settings, rules),
+            farm=curtailment.curtailed(self._farm, limits),
+            now=now,
+            wall=self._wall(),
+            foresight=self._foresight(),
+            circumstances=Circumstances(
+                rules=rules,
+                spent_usd=self.spent_usd(now),
+                notes=(*map(str, limits), *notes(settings.rules, states)),
             ),
-            self._roster,
         )
 
 

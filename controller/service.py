@@ -32,6 +32,7 @@ from controller.rollout import Rollout
 from controller.sessions import Sessions
 from controller.settings import ReplaySettings, Settings
 from controller.store.sql import SqlStore
+from controller.suppositions import Suppositions
 from wire import logs, mqtt, statedir, zeromq
 from wire.configfile import ConfigError
 from wire.transport import FleetLink
@@ -177,7 +178,13 @@ class Controller:
             auth.create(path, OPERATOR)
         exposition = Exposition(self.snapshot)
         app = api.create_app(
-            self.operations, tokens=auth.load(path), metrics=exposition, policies=self.policies
+            self.operations,
+            tokens=auth.load(path),
+            metrics=exposition,
+            policies=self.policies,
+            suppositions=Suppositions(
+                self.regime, self.reconciler, self._settings.farm, self.prices.quotes
+            ),
         )
         own = self._settings.api
         return await server.serve(app, own.host, own.port, tls=_tls(self._settings))

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from controller.api import policy_routes, problems, routes, sd
+from controller.api import policy_routes, problems, routes, sd, whatif_routes
 from controller.api.auth import Tokens
 from controller.api.bodies import LimitedBodies
 from controller.operations import Operations
 from controller.policies import Policies
+from controller.suppositions import Suppositions
 
 Exposition = Callable[[str], tuple[bytes, str]]
 """From an `Accept` header to the metrics and their content type."""
@@ -24,8 +25,9 @@ def create_app(
     tokens: Tokens,
     metrics: Exposition,
     policies: Policies | None = None,
+    suppositions: Suppositions | None = None,
 ) -> FastAPI:
-    """Everything that the controller answers over HTTP; without `policies` nothing about them."""
+    """Everything that the controller answers over HTTP; what is not handed over has no path."""
     app = FastAPI(
         title="rigshift",
         version="1",
@@ -42,6 +44,9 @@ def create_app(
     if policies is not None:
         app.state.policies = policies
         app.include_router(policy_routes.router())
+    if suppositions is not None:
+        app.state.suppositions = suppositions
+        app.include_router(whatif_routes.router())
     for path, endpoint in (("healthz", healthz), ("readyz", readyz), ("metrics", exposition)):
         app.get(f"/{path}", include_in_schema=False)(endpoint)
     app.get("/sd", include_in_schema=False)(service_discovery)

@@ -25,7 +25,7 @@ def shown(found: PolicyShown) -> Iterator[Text | Table]:
     if found.budget_usd_per_day is not None:
         spent += f" of ${found.budget_usd_per_day:.2f}"
     yield Text(f"contracts pay {usd(found.contracted_usd_per_h)} $/h; {spent}")
-    yield from _owed(found.contracts, found.requirements)
+    yield from owed(found.contracts, found.requirements)
     if found.rules:
         yield _rules(found.rules)
     yield from _warned(found.warnings)
@@ -60,12 +60,12 @@ def preview(found: PolicyPreview) -> Iterator[Text | Table]:
     """`rigshift policy preview`."""
     yield from changes(found.changes)
     if found.moves:
-        yield _moves(found.moves)
+        yield moves(found.moves)
     gain = "unknown, for a price is missing"
     if found.usd_per_h is not None:
         gain = f"{found.usd_per_h:+.3f} $/h"
     yield Text(f"{len(found.moves)} groups would do something else; the fleet's net: {gain}")
-    yield from _owed(found.contracts, found.requirements)
+    yield from owed(found.contracts, found.requirements)
     yield from _warned(found.warnings)
     yield from (Text(f"settled: {text}") for text in found.settled)
     yield Text("Preview: nothing was changed")
@@ -77,18 +77,20 @@ def activated(found: StoredPolicy) -> Iterator[Text]:
     yield Text(f"policy {found.number} ({found.digest[:12]}) is in force from the next plan on")
 
 
-def _moves(moves: Sequence[Move]) -> Table:
+def moves(found: Sequence[Move]) -> Table:
+    """Groups that would do something else."""
     table = plain("", "Group", "Now", "Then", "$/h now>", "$/h>", "Why")
-    for move in moves:
+    for move in found:
         before, after = move.without or OFF, move.planned or OFF
         nets = usd(move.without_usd_per_h), usd(move.planned_usd_per_h)
         table.add_row(str(move.key), before, after, *nets, move.reason)
     return table
 
 
-def _owed(
+def owed(
     contracts: Sequence[Coverage], requirements: Sequence[Fulfilment]
 ) -> Iterator[Text | Table]:
+    """What contracts get, and how requirements are met."""
     if contracts:
         table = plain("Contracts", "Name", "Owed>", "Bound>", "Serving>", "Lacking>", "State")
         for one in contracts:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from controller import policyfile
+from controller.core import standing
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
 from controller.policies import Policies, activation
@@ -60,8 +61,8 @@ class Board:
 
     def preview(self, pins: Mapping[GroupKey, str | None], decide: Decide | None = None) -> Plan:
         """See `controller.reconciler.Reconciler`."""
-        assert not pins
-        return (decide or self._regime.foresee)(self.views, self.quoted, [], self.now)
+        holds = [standing.pin(key, workload, self.now) for key, workload in pins.items()]
+        return (decide or self._regime.foresee)(self.views, self.quoted, holds, self.now)
 
     def poke(self) -> None:
         """Plan, and remember it."""
