@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from controller.core.curtailment import GridOrder
 from controller.core.model import (
     GroupKey,
     GroupView,
@@ -218,6 +219,15 @@ class Store(Protocol):
 
     def policies(self, *, limit: int) -> list[StoredPolicy]:
         """The newest, newest first."""
+
+    def put_grid_order(self, order: GridOrder, event: Event) -> None:
+        """Add an order of the grid, or replace it, with its line in the audit, all or none.
+
+        Those that ended long ago may be forgotten.
+        """
+
+    def grid_orders(self) -> list[GridOrder]:
+        """All that are kept, by their beginning."""
 
     def add_event(self, event: Event) -> None:
         """Append to the audit."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from controller import conditions
 from controller.core import contract_cover, curtailment, planner, signals, supposing
-from controller.core.curtailment import Struck
+from controller.core.curtailment import GridOrder, Struck
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
 from controller.core.obligations import Circumstances
@@ -50,10 +50,11 @@ class Regime:
         wall: Callable[[], float],
         spent: Iterable[Spent] = (),
         foresight: Callable[[], Mapping[str, SiteForesight]] = dict,
+        grid_orders: Callable[[], Iterable[GridOrder]] = tuple,
     ) -> None:
         """`wall`: the clock that holds count by; `spent`: what is known of the last day.
 
-        `foresight`: what the coming day holds, by site.
+        `foresight`: what the coming day holds, by site; `grid_orders`: those that are kept.
         """
         self.policy = policy
         self.rules: Mapping[str, RuleState] = {}
@@ -61,6 +62,7 @@ class Regime:
         self._farm = farm
         self._wall = wall
         self._foresight = foresight
+        self._grid_orders = grid_orders
         self._spent = deque(spent)
         self._roster = Roster()
         self._struck: Struck = frozenset()
@@ -183,7 +185,7 @@ class Regime:
             self._spent.popleft()
         settings = policy.settings
         rules = signals.in_effect(settings.rules, states)
-        limits = curtailment.limits(self._farm, (), self._struck, now)
+        limits = curtailment.limits(self._farm, self._grid_orders(), self._struck, self._wall())
         return Situation(
             views=contract_cover.freed(views, settings),
             quotes=quotes,

@@ -7,16 +7,18 @@ import importlib.metadata
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from controller import accession, keys, regime
 from controller.api import app as api
 from controller.api import auth, server
+from controller.connection import connected
 from controller.core import economics
 from controller.core.model import Quote
+from controller.curtailments import Curtailments
 from controller.desk import LiveDesk
 from controller.dispatch import Dispatch
 from controller.feeds import assembly
@@ -33,7 +35,7 @@ from controller.sessions import Sessions
 from controller.settings import ReplaySettings, Settings
 from controller.store.sql import SqlStore
 from controller.suppositions import Suppositions
-from wire import logs, mqtt, statedir, zeromq
+from wire import logs, statedir
 from wire.configfile import ConfigError
 from wire.transport import FleetLink
 
@@ -75,7 +77,7 @@ async def run(settings: Settings) -> None:
         stack.callback(store.close)
         own = keys.load(settings.state_dir)
         inventory: dict[str, str] = {}
-        link = await stack.enter_async_context(_link(settings, own, inventory))
+        link = await stack.enter_async_context(connected(settings, own, inventory))
         controller = Controller(settings, store, link, own)
         controller.fleet.on_inventory = lambda: _by_key(inventory, controller.fleet)
         controller.fleet.refresh()
@@ -135,6 +137,7 @@ class Controller:
             wall=time.time,
             spent=self._spent(policy),
             foresight=lambda: self.foresight.sites,
+            grid_orders=store.grid_orders,
         )
         self.reconciler = Reconciler(
             fleet=self.fleet,
@@ -158,9 +161,7 @@ class Controller:
         self.desk = LiveDesk(
             self.reconciler, self.fleet, self.sessions, self.prices, settings.state_dir
         )
-        self.operations = Operations(
-            self.desk, store, now=time.time, new_id=lambda: uuid.uuid4().hex[:8]
-        )
+        self.operations = Operations(self.desk, store, now=time.time, new_id=_short_id)
         self.operations.desks = lambda: self.regime.policy.settings.desks
         self.policies = Policies(
             self.regime,
@@ -184,6 +185,13 @@ class Controller:
             policies=self.policies,
             suppositions=Suppositions(
                 self.regime, self.reconciler, self._settings.farm, self.prices.quotes
+            ),
+            curtailments=Curtailments(
+                self._store,
+                [site.name for site in self._settings.farm.sites],
+                now=time.time,
+                new_id=_short_id,
+                poke=self.reconciler.poke,
             ),
         )
         own = self._settings.api
@@ -236,47 +244,16 @@ class Controller:
         return regime.remembered(outcomes, policy.settings, self._settings.farm, time.time())
 
 
+def _short_id() -> str:
+    return uuid.uuid4().hex[:8]
+
+
 def _by_key(inventory: dict[str, str], fleet: Fleet) -> None:
     """Which rig a CURVE key belongs to; a revoked rig's belongs to nobody."""
     inventory.clear()
     inventory.update(
         {record.public_key: rig for rig, record in fleet.records.items() if fleet.admitted(rig)}
     )
-
-
-@asynccontextmanager
-async def _link(
-    settings: Settings, own: keys.Keys, inventory: Mapping[str, str]
-) -> AsyncIterator[FleetLink]:
-    link: FleetLink
-    if settings.link.mqtt is not None:
-        broker = settings.link.mqtt
-        link = await mqtt.open_fleet(
-            url=broker.url,
-            username=broker.username,
-            password=_secret(broker.password_file),
-            ca_file=broker.ca_file,
-        )
-    else:
-        assert settings.link.zeromq is not None
-        link = await zeromq.open_fleet(
-            listen=settings.link.zeromq.listen,
-            secret_key=own.curve_secret,
-            rig_of=inventory.get,
-        )
-    try:
-        yield link
-    finally:
-        await link.close()
-
-
-def _secret(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: the broker's password cannot be read: {error}") from error
 
 
 def _tls(settings: Settings) -> server.Tls | None:

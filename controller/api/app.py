@@ -8,9 +8,10 @@ from dataclasses import asdict
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from controller.api import policy_routes, problems, routes, sd, whatif_routes
+from controller.api import curtail_routes, policy_routes, problems, routes, sd, whatif_routes
 from controller.api.auth import Tokens
 from controller.api.bodies import LimitedBodies
+from controller.curtailments import Curtailments
 from controller.operations import Operations
 from controller.policies import Policies
 from controller.suppositions import Suppositions
@@ -26,6 +27,7 @@ def create_app(
     metrics: Exposition,
     policies: Policies | None = None,
     suppositions: Suppositions | None = None,
+    curtailments: Curtailments | None = None,
 ) -> FastAPI:
     """Everything that the controller answers over HTTP; what is not handed over has no path."""
     app = FastAPI(
@@ -47,6 +49,9 @@ def create_app(
     if suppositions is not None:
         app.state.suppositions = suppositions
         app.include_router(whatif_routes.router())
+    if curtailments is not None:
+        app.state.curtailments = curtailments
+        app.include_router(curtail_routes.router())
     for path, endpoint in (("healthz", healthz), ("readyz", readyz), ("metrics", exposition)):
         app.get(f"/{path}", include_in_schema=False)(endpoint)
     app.get("/sd", include_in_schema=False)(service_discovery)

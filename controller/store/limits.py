@@ -22,6 +22,10 @@ POLICIES_KEPT = 1_000
 """Versions of the policy; older ones are forgotten, their lines in the audit are not."""
 
 
+GRID_ORDERS_S = 400.0 * 86_400
+"""How long an order of the grid is kept after its end, for whoever settles the bill."""
+
+
 def check_next(newest: int, number: int) -> None:
     """Versions of the policy follow each other. Raises `StoreError`."""
     if number != newest + 1:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 
+from controller.core.curtailment import GridOrder
 from controller.core.model import GroupKey, Hold, RigRecord
 from controller.ports import (
     Event,
@@ -36,6 +37,7 @@ class MemoryStore:
         self._assignments: dict[GroupKey, StoredAssignment] = {}
         self._outcomes: dict[tuple[str, str, int], StoredOutcome] = {}
         self._holds: dict[str, Hold] = {}
+        self._grid_orders: dict[str, GridOrder] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._event_id = 0
         self._policies: deque[StoredPolicy] = deque(maxlen=POLICIES_KEPT)
@@ -132,6 +134,15 @@ class MemoryStore:
     def policies(self, *, limit: int) -> list[StoredPolicy]:
         """The newest, newest first."""
         return list(islice(reversed(self._policies), limit))
+
+    def put_grid_order(self, order: GridOrder, event: Event) -> None:
+        """See `controller.ports.Store`."""
+        self._grid_orders[order.order_id] = order
+        self.add_event(event)
+
+    def grid_orders(self) -> list[GridOrder]:
+        """See `controller.ports.Store`."""
+        return sorted(self._grid_orders.values(), key=lambda one: (one.starts_at, one.order_id))
 
     def add_event(self, event: Event) -> None:
         """Append to the audit."""

@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     Connection,
     Engine,
-    Table,
     bindparam,
     delete,
     func,
@@ -25,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from controller.core.curtailment import GridOrder
 from controller.core.model import Hold, RigRecord
 from controller.ports import (
     Event,
@@ -35,9 +34,9 @@ from controller.ports import (
     StoredPolicy,
     StoreError,
 )
-from controller.store import sqlite, tables, upgrades
+from controller.store import sqlite, statements, tables, upgrades
 from controller.store.limits import (
-    EVENTS_KEPT,
+    GRID_ORDERS_S,
     HOURS_KEPT,
     OUTCOMES_KEPT,
     POLICIES_KEPT,
@@ -134,8 +133,8 @@ class SqlStore:
             of_rigs = select(tables.ASSIGNMENTS).where(tables.ASSIGNMENTS.c.rig.in_(rigs))
             held = (tables.assignment(row) for row in db.execute(of_rigs).mappings())
             check_growth({stored.key: stored for stored in held}, assignments)
-            _replace_groups(db, tables.ASSIGNMENTS, rows)
-            _append(db, events)
+            statements.replace_groups(db, tables.ASSIGNMENTS, rows)
+            statements.append(db, events)
 
     def assignments(self) -> list[StoredAssignment]:
         """The newest of every group, by key."""
@@ -152,12 +151,12 @@ class SqlStore:
         with self._writing() as db:
             for stored, event in zip_longest(outcomes, events):
                 row = tables.outcome_row(stored)
-                if not _holds_outcome(db, row):
+                if not statements.holds_outcome(db, row):
                     db.execute(insert(tables.OUTCOMES), row)
                     news.append(stored)
                     lines += [event] if event else []
-            _prune(db, tables.OUTCOMES, "id", OUTCOMES_KEPT)
-            _append(db, lines)
+            statements.prune(db, tables.OUTCOMES, "id", OUTCOMES_KEPT)
+            statements.append(db, lines)
         return news
 
     def outcomes(self, *, limit: int) -> list[StoredOutcome]:
@@ -180,8 +179,8 @@ class SqlStore:
     def put_holds(self, holds: Sequence[Hold], event: Event) -> None:
         """Store an order and its line in the audit, all or none."""
         with self._writing() as db:
-            _replace_groups(db, tables.HOLDS, [asdict(hold) for hold in holds])
-            _append(db, [event])
+            statements.replace_groups(db, tables.HOLDS, [asdict(hold) for hold in holds])
+            statements.append(db, [event])
 
     def remove_holds(self, hold_ids: Sequence[str], event: Event) -> None:
         """Forget them with a line in the audit, all or none."""
@@ -189,7 +188,7 @@ class SqlStore:
         with self._writing() as db:
             if hold_ids:
                 db.execute(gone, [{"gone": hold_id} for hold_id in hold_ids])
-            _append(db, [event])
+            statements.append(db, [event])
 
     def holds(self) -> list[Hold]:
         """All, expired ones too, by id."""
@@ -203,14 +202,30 @@ class SqlStore:
             newest = db.execute(select(func.max(tables.POLICIES.c.number))).scalar()
             check_next(newest or 0, policy.number)
             db.execute(insert(tables.POLICIES), asdict(policy))
-            _prune(db, tables.POLICIES, "number", POLICIES_KEPT)
-            _append(db, [event])
+            statements.prune(db, tables.POLICIES, "number", POLICIES_KEPT)
+            statements.append(db, [event])
 
     def policies(self, *, limit: int) -> list[StoredPolicy]:
         """The newest, newest first."""
         newest = select(tables.POLICIES).order_by(tables.POLICIES.c.number.desc()).limit(limit)
         with self._reading() as db:
             return [StoredPolicy(**row) for row in db.execute(newest).mappings()]
+
+    def put_grid_order(self, order: GridOrder, event: Event) -> None:
+        """See `controller.ports.Store`."""
+        column = tables.GRID_ORDERS.c
+        with self._writing() as db:
+            db.execute(delete(tables.GRID_ORDERS).where(column.order_id == order.order_id))
+            db.execute(delete(tables.GRID_ORDERS).where(column.ends_at < event.at - GRID_ORDERS_S))
+            db.execute(insert(tables.GRID_ORDERS), asdict(order))
+            statements.append(db, [event])
+
+    def grid_orders(self) -> list[GridOrder]:
+        """See `controller.ports.Store`."""
+        column = tables.GRID_ORDERS.c
+        rows = select(tables.GRID_ORDERS).order_by(column.starts_at, column.order_id)
+        with self._reading() as db:
+            return [GridOrder(**row) for row in db.execute(rows).mappings()]
 
     def add_event(self, event: Event) -> None:
         """Append to the audit."""
@@ -219,7 +234,7 @@ class SqlStore:
     def add_events(self, events: Sequence[Event]) -> None:
         """Append to the audit, in this order, all or none."""
         with self._writing() as db:
-            _append(db, events)
+            statements.append(db, events)
 
     def events(self, *, limit: int) -> list[Event]:
         """The newest, newest first."""
@@ -263,36 +278,3 @@ class SqlStore:
             yield
         except (SQLAlchemyError, sqlite.Error) as error:
             raise StoreError(f"{self._name}: {sqlite.advice(error)}") from error
-
-
-def _replace_groups(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Put these rows in place of all others of their groups."""
-    if not rows:
-        return
-    other = (table.c.rig == bindparam("of_rig")) & (table.c.group == bindparam("of_group"))
-    groups = [{"of_rig": row["rig"], "of_group": row["group"]} for row in rows]
-    db.execute(delete(table).where(other), groups)
-    db.execute(insert(table), list(rows))
-
-
-def _holds_outcome(db: Connection, row: dict[str, Any]) -> bool:
-    column = tables.OUTCOMES.c
-    same = (
-        (column.rig == row["rig"])
-        & (column.group == row["group"])
-        & (column.generation == row["generation"])
-    )
-    return db.execute(select(column.id).where(same)).first() is not None
-
-
-def _append(db: Connection, events: Sequence[Event]) -> None:
-    if not events:
-        return
-    db.execute(insert(tables.EVENTS), [tables.event_row(event) for event in events])
-    _prune(db, tables.EVENTS, "event_id", EVENTS_KEPT)
-
-
-def _prune(db: Connection, table: Table, key: str, kept: int) -> None:
-    newest = db.execute(select(func.max(table.c[key]))).scalar()
-    if newest is not None and newest > kept:
-        db.execute(delete(table).where(table.c[key] <= newest - kept))

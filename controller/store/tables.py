@@ -27,7 +27,7 @@ from controller.ports import Event, Portrait, SeenHour, StoredAssignment, Stored
 from wire.model import Assignment, Outcome, Phase, Result
 from wire.packing import Packer
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of everything below; it stands in the file."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
@@ -38,10 +38,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     2: (),
     3: (),
     4: (),
+    5: (),
 }
 """By version: what makes a store of it one of the next; tables that are missing make themselves.
 
-2 lacked `PORTRAITS`, 3 lacked `HOURS`, 4 lacked `POLICIES`.
+2 lacked `PORTRAITS`, 3 lacked `HOURS`, 4 lacked `POLICIES`, 5 lacked `GRID_ORDERS`.
 """
 
 METADATA = MetaData()
@@ -134,6 +135,18 @@ POLICIES = Table(
     Column("actor", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("changes", String, nullable=False),
+)
+
+GRID_ORDERS = Table(
+    "grid_orders",
+    METADATA,
+    Column("order_id", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("cap_w", Float, nullable=False),
+    Column("starts_at", Float, nullable=False),
+    Column("ends_at", Float, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("reason", String, nullable=False),
 )
 
 EVENTS = Table(
