@@ -66,7 +66,8 @@ def test_a_container_gets_its_gpus_by_uuid_and_nothing_else(engine: Podman) -> N
         runs, workload = launcher(engine), contained("run", API="9")
         await runs.start(replace(workload, gpus=("GPU-b",)))
         pid = (await Engine(engine.socket).inspect("rigshift-g.w"))["State"]["Pid"]
-        strings = proc.environment(pid) or ()
+        while not (strings := proc.environment(pid)):  # noqa: ASYNC110 - until it is the program's
+            await asyncio.sleep(0.01)
         assert b"SEES_B=yes" in strings
         assert b"SEES_A=yes" not in strings
         assert b"API=9" in strings

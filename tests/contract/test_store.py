@@ -14,7 +14,7 @@ import pytest
 
 from controller.core.model import GroupKey, Hold, RigRecord
 from controller.ports import Event, Portrait, Store, StoredAssignment, StoredOutcome, StoreError
-from controller.store import limits, tables
+from controller.store import limits, statements, tables
 from controller.store import memory as memory_module
 from controller.store import sql as sql_module
 from controller.store.memory import MemoryStore
@@ -188,8 +188,9 @@ def test_many_events_are_one_write(store: Store) -> None:
 def test_old_events_and_outcomes_are_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (memory_module, sql_module):
+    for module in (memory_module, statements):
         monkeypatch.setattr(module, "EVENTS_KEPT", 3)
+    for module in (memory_module, sql_module):
         monkeypatch.setattr(module, "OUTCOMES_KEPT", 3)
     with closing(SqlStore.open(tmp_path / "store.db")) as sql:
         for store in (MemoryStore(), sql):
