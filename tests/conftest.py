@@ -7,8 +7,15 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.scheduler.protocol import Scheduling
 
-TOGETHER = ("tests/systemd/", "tests/contract/test_containers.py")
-"""They share a machine or a container engine: two at once would fight over control groups."""
+TOGETHER = (
+    "tests/systemd/",
+    "tests/contract/test_containers.py",
+    "tests/agent/test_switch_table.py",
+)
+"""They share a machine, a container engine or a search that takes long.
+
+Two machines or engines at once would fight over control groups.
+"""
 
 
 class _Sharing(LoadScopeScheduling):  # type: ignore[misc]

@@ -160,7 +160,9 @@ def test_a_goodbye_leaves_no_will_and_its_last_frame_arrives(
             await agent.send(b"goodbye")
             await agent.close()
             heard = await up(witness, fleet, witness_rig, b"end")
-            assert Received(rig, b"goodbye") in heard
+            # A broker keeps the order of one client's frames, not that of two.
+            while Received(rig, b"goodbye") not in heard:
+                heard.append(await fleet.receive())
             assert Received(rig, WILL) not in heard
 
     run(scenario())
