@@ -339,4 +339,7 @@ def test_a_second_look_moves_nobody(
     ]
     second = planned(after, owing(*contracts), holds=holds)
     assert not [decision.key for decision in second.decisions if decision.moves]
-    assert [c.lacking_gpus for c in second.contracts] == [c.lacking_gpus for c in first.contracts]
+    # Which of two contracts for one workload is short may change; how much is, may not.
+    assert sum(c.lacking_gpus for c in second.contracts) == sum(
+        c.lacking_gpus for c in first.contracts
+    )
