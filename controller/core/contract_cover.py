@@ -98,9 +98,9 @@ def cover(parties: Sequence[Party], policy: PolicySettings, now: float) -> Cover
     ranked = {c.name: candidates.ranked(c, parties, policy) for c in owed}
     due = [c for c in owed if candidates.due(c, ranked[c.name], policy, now)]
     search = _Search(due, {name: [c for c in every if c.stays] for name, every in ranked.items()})
+    # Each gets all it can before a lesser one takes any: so the same ones are short each time.
     for contract in due:
         _claim(search, contract, 0)
-    for contract in due:
         _rearrange(search, contract)
     search.ranked = ranked
     under_way = sum(len(p.members) for p in parties if p.case.standing.in_switch)
@@ -108,8 +108,8 @@ def cover(parties: Sequence[Party], policy: PolicySettings, now: float) -> Cover
     urgent = [c for c in due if candidates.high_time(c, ranked[c.name], now)]
     for contract in due:
         slots -= _claim(search, contract, None if contract in urgent else max(0, slots))
-    for contract in urgent:
-        _rearrange(search, contract)
+        if contract in urgent:
+            _rearrange(search, contract)
     bonds = {member: bond for c in due for member, bond in _bonds(search, c)}
     coverages = tuple(_coverage(search, c, parties, now, late=c in urgent) for c in due)
     return Cover(bonds=bonds, coverages=coverages)
