@@ -18,8 +18,8 @@ from controller.core import measured
 from controller.core.farm import EarningSettings
 from controller.core.measured import Figures, Witness
 from controller.core.model import GroupKey, GroupView, Plan
-from controller.core.planner import Situation, plan
-from controller.core.roster import Roster
+from controller.core.optimiser.roster import Roster
+from controller.core.planning.planner import Situation, plan
 from tests.controller import fleet
 from wire.figures import Figure as Reading
 from wire.figures import Measured

@@ -23,8 +23,8 @@ from lark import Token, Tree
 
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupView, Quote
+from controller.core.policy.signals import Reading
 from controller.core.selector import state
-from controller.core.signals import Reading
 
 CHARS_MAX = 500
 """A longer condition is several rules."""

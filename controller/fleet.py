@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller import audit
-from controller.core.experience import Experience, Route, travelled
 from controller.core.model import GroupKey, GroupView, RigRecord
+from controller.core.options.experience import Experience, Route, travelled
 from controller.portraits import Portraits
 from controller.ports import Store, StoredAssignment, StoredOutcome
 from controller.sessions import Session, Sessions

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from controller.core.economics import Market
 from controller.core.farm import SiteSettings
 from controller.core.model import GroupKey, GroupView
+from controller.core.options.economics import Market
 from controller.core.timing.advantage import SiteForesight
 from controller.ports import SeenHour, Store, StoreError
 from controller.recollection import Look, Recollection

@@ -20,8 +20,8 @@ from controller.answers import (
     Summary,
 )
 from controller.core import duration, selector
-from controller.core.mandate import DeskSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
+from controller.core.policy.mandate import DeskSettings
 from controller.orders import BadRequestError, Intent, NothingFoundError, NotYetError
 from controller.ports import Event, Store, StoreError
 from wire.model import OFF, Sample

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.answers import Move
-from controller.core import duration, mandate
-from controller.core.mandate import DeskSettings
+from controller.core import duration
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan
+from controller.core.policy import mandate
+from controller.core.policy.mandate import DeskSettings
 from wire.model import OFF, Phase
 
 HOLD_DEFAULT_S = 2 * 3_600.0

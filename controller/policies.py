@@ -11,9 +11,10 @@ from typing import Protocol
 
 from controller import orders, policyfile
 from controller.answers import PolicyChecked, PolicyPreview, PolicyShown, RuleLine
-from controller.core import policy_diff, treasury
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, Plan
+from controller.core.policy import diff as policy_diff
+from controller.core.policy import treasury
 from controller.orders import BadRequestError, ConflictError
 from controller.policyfile import Policy
 from controller.ports import Decide, Event, Store, StoredPolicy

@@ -15,10 +15,11 @@ from datetime import datetime
 from typing import TypeAlias
 
 from controller.conditions import FLEET, Condition, ConditionError
-from controller.core import policy_diff, policy_faults
 from controller.core.farm import FarmSettings
 from controller.core.fault import Fault
-from controller.core.policy import PolicySettings
+from controller.core.policy import diff as policy_diff
+from controller.core.policy import faults as policy_faults
+from controller.core.policy.settings import PolicySettings
 from wire import configfile
 from wire.configfile import ConfigError
 

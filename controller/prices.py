@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from controller.core import quotes
 from controller.core.model import Observation, Quote
-from controller.core.plausibility import QuoteRules
+from controller.core.prices import quotes
+from controller.core.prices.plausibility import QuoteRules
 from controller.ports import Announcing, Feed, FeedError
 from wire import logs
 

@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from controller.core import standing
-from controller.core.ledger import Tally
+from controller.core.books.ledger import Tally
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan
+from controller.core.options import standing
 from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
 from controller.ports import Decide, StoredAssignment, StoreError

@@ -11,16 +11,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from dataclasses import dataclass, replace
 
 from controller import conditions
-from controller.core import contract_cover, curtailment, planner, signals, supposing
+from controller.core import curtailment, supposing
+from controller.core.contracts import cover as contract_cover
 from controller.core.curtailment import GridOrder, Struck
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
-from controller.core.obligations import Circumstances
-from controller.core.planner import Situation
-from controller.core.policy import PolicySettings
-from controller.core.policy_effect import effective
-from controller.core.roster import Roster
-from controller.core.signals import Reading, RuleSettings, RuleState
+from controller.core.optimiser.roster import Roster
+from controller.core.planning import planner
+from controller.core.planning.obligations import Circumstances
+from controller.core.planning.planner import Situation
+from controller.core.policy import signals
+from controller.core.policy.effect import effective
+from controller.core.policy.settings import PolicySettings
+from controller.core.policy.signals import Reading, RuleSettings, RuleState
 from controller.core.supposing import Supposition
 from controller.core.timing.advantage import SiteForesight
 from controller.policyfile import Policy

@@ -16,8 +16,8 @@ from controller import accession, keys, regime
 from controller.api import app as api
 from controller.api import auth, server
 from controller.connection import connected
-from controller.core import economics
 from controller.core.model import Quote
+from controller.core.options import economics
 from controller.curtailments import Curtailments
 from controller.desk import LiveDesk
 from controller.dispatch import Dispatch

@@ -11,11 +11,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from controller import policyfile
-from controller.core import curtailment, plausibility
+from controller.core import curtailment
 from controller.core import farm as farms
 from controller.core.farm import FarmSettings
-from controller.core.plausibility import QuoteRules
-from controller.core.policy import PolicySettings
+from controller.core.policy.settings import PolicySettings
+from controller.core.prices import plausibility
+from controller.core.prices.plausibility import QuoteRules
 from controller.feeds import assembly
 from controller.feeds.settings import FeedsSettings
 from controller.fleet import FleetSettings

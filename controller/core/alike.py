@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.core import appraisal
-from controller.core.case import Case
-from controller.core.economics import WATTS_PER_KW, Prospect
-from controller.core.policy import SECONDS_PER_H, PolicySettings, band_usd_per_h, switch_cost
+from controller.core.options import appraisal
+from controller.core.options.case import Case
+from controller.core.options.economics import WATTS_PER_KW, Prospect
+from controller.core.policy.settings import (
+    SECONDS_PER_H,
+    PolicySettings,
+    band_usd_per_h,
+    switch_cost,
+)
 from controller.core.timing.pool import Earner, Pool
 
 DARK_RATIO = 0.5

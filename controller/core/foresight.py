@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from controller.core.alike import Alike, alike
-from controller.core.case import Case, Promises, gain_usd_per_h, reachable
-from controller.core.economics import Prospect
-from controller.core.policy import PolicySettings
+from controller.core.options.case import Case, Promises, gain_usd_per_h, reachable
+from controller.core.options.economics import Prospect
+from controller.core.policy.settings import PolicySettings
 from controller.core.timing.advantage import SiteForesight
 
 POOLS_MAX = 16

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from controller.core import reasons
 from controller.core.farm import FarmSettings
 from controller.core.model import Quote, QuoteState
-from controller.core.policy import PolicySettings
+from controller.core.policy.settings import PolicySettings
 
 _PRICE = re.compile(r"(?P<series>[^=*+]+?)(?P<act>\*=|\+=|-=|=)(?P<number>[-+.\deE]+)")
 _CAP = re.compile(r"(?P<site>[^=]+)=(?:(?P<none>none)|(?P<number>\d+(?:\.\d+)?)(?P<unit>W|kW|MW))")

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from controller import service
 from controller.answers import Explanation, GroupLine, RigLine
 from controller.cli.client import Client, ClientError
-from controller.core import accounts, economics
-from controller.core.accounts import Accounts, Activity, Pool, PoolPrices, SwitchTicks
+from controller.core.books import accounts
+from controller.core.books.accounts import Accounts, Activity, Pool, PoolPrices, SwitchTicks
 from controller.core.model import GroupKey, GroupView, Quote, QuoteState
+from controller.core.options import economics
 from controller.demo import recordings, scenario
 from controller.demo.stage import GROUPS_PER_RIG, Stage
 from controller.feeds import recorded

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings, SiteSettings
-from controller.core.plausibility import Cautious, QuoteRules
+from controller.core.prices.plausibility import Cautious, QuoteRules
 from wire.model import Kind
 
 BEGIN = datetime(2026, 3, 18, 4, tzinfo=UTC)

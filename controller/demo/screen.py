@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.answers import Explanation
-from controller.core.accounts import SwitchTicks
+from controller.core.books.accounts import SwitchTicks
 from controller.demo import scenario
 from controller.demo.observer import Observer
 from controller.ports import Event

@@ -19,7 +19,7 @@ import yaml
 
 from controller import enrollment, service, settings
 from controller.core.model import RigRecord
-from controller.core.policy import PolicySettings, SwitchCost
+from controller.core.policy.settings import PolicySettings, SwitchCost
 from controller.demo import recordings, scenario
 from controller.demo.scenario import ECO, GPUS_PER_GROUP, INFER, MINE, SITES, RigClass, Site
 from controller.feeds.settings import FeedsSettings

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from controller.core.plausibility import QuoteRules
+from controller.core.prices.plausibility import QuoteRules
 from controller.feeds import catalogue, provided, settings, sources, tariff, trusted
 from controller.feeds.fields import Fields
 from controller.feeds.files import FileFeed

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 
-from controller.core.clairvoyant import Switch
+from controller.core.timing.clairvoyant import Switch
 from controller.core.timing.terms import OPTIONS
 from controller.feeds.settings import RecordedFile
 from controller.replay.parts import (

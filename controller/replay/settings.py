@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from controller.core.clairvoyant import Switch
+from controller.core.timing.clairvoyant import Switch
 from controller.core.timing.terms import OPTIONS
 from controller.feeds.settings import RecordedFile
 from controller.replay.parts import (

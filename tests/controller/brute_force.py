@@ -1,4 +1,4 @@
-"""The best allocation by trying every one: the yardstick for `controller.core.allocation`."""
+"""The best allocation by trying every one: the yardstick for the optimiser's `allocation`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-from controller.core.allocation import SiteProblem
 from controller.core.model import GroupKey
-from controller.core.site_market import Candidate, Choice, Limits, settle
+from controller.core.optimiser.allocation import SiteProblem
+from controller.core.optimiser.site_market import Limits, settle
+from controller.core.options.choice import Candidate, Choice
 
 GROUPS = 5
 TOLERANCE = 1e-6

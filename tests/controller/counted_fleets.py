@@ -6,10 +6,10 @@ import itertools
 import random
 from collections.abc import Iterator
 
-from controller.core.capacity import TOLERANCE_W
-from controller.core.cohorts import Cohort, Counts, Fleet, Place, settle, value_usd_per_h
+from controller.core.optimiser.capacity import TOLERANCE_W
+from controller.core.optimiser.cohorts import Cohort, Counts, Fleet, Place, settle, value_usd_per_h
+from controller.core.options.choice import Choice
 from controller.core.requirement import Requirement
-from controller.core.site_market import Choice
 from tests.controller import brute_force
 
 

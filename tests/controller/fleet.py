@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings, SiteSettings
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan, Quote, QuoteState
-from controller.core.planner import Situation, plan
-from controller.core.policy import PolicySettings, SwitchCost
+from controller.core.planning.planner import Situation, plan
+from controller.core.policy.settings import PolicySettings, SwitchCost
 from wire.model import GroupOffer, GroupStatus, Kind, Leg, Phase, Rejection, WorkloadOffer
 
 NOW = 1_000_000.0

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from controller.core.farm import FarmSettings
 from controller.core.model import Decision, GroupView, Plan
-from controller.core.planner import Situation, plan
-from controller.core.policy import PolicySettings
+from controller.core.planning.planner import Situation, plan
+from controller.core.policy.settings import PolicySettings
 from controller.core.timing.advantage import SiteForesight
 from controller.core.timing.forecast import SiteForecast
 from controller.core.timing.terms import SECONDS_PER_H, WORTHLESS, Moment

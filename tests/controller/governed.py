@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from controller import policyfile
-from controller.core import standing
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
+from controller.core.options import standing
 from controller.policies import Policies, activation
 from controller.policyfile import Policy
 from controller.ports import CONFIGURATION, Decide, Store

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.core import economics
 from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings, SiteSettings
 from controller.core.measured import Figures, Known, Quantity, Source
 from controller.core.model import GroupKey, GroupView, Plan, Quote, QuoteState
-from controller.core.planner import Situation, plan
-from controller.core.policy import PolicySettings, SwitchCost
+from controller.core.options import economics
+from controller.core.planning.planner import Situation, plan
+from controller.core.policy.settings import PolicySettings, SwitchCost
 from controller.core.timing.ledger import Standing
 from controller.core.timing.terms import IntArray, Moment, Terms
 from controller.foresight import Foresight, Pace

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.core.contract import ContractSettings
 from controller.core.farm import FarmSettings
-from controller.core.mandate import DeskSettings
 from controller.core.model import GroupView, Hold, Plan
-from controller.core.obligations import NOTHING_SPECIAL, Circumstances
-from controller.core.planner import Situation, plan
-from controller.core.policy import PolicySettings
-from controller.core.signals import RuleSettings, Then
+from controller.core.planning.obligations import NOTHING_SPECIAL, Circumstances
+from controller.core.planning.planner import Situation, plan
+from controller.core.policy.contract import ContractSettings
+from controller.core.policy.mandate import DeskSettings
+from controller.core.policy.settings import PolicySettings
+from controller.core.policy.signals import RuleSettings, Then
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, quotes, view
 from wire.model import GroupOffer, Kind
 

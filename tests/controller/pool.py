@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.core.clairvoyant import Switch
+from controller.core.timing.clairvoyant import Switch
 from controller.core.timing.ledger import Played, Standing
 from controller.core.timing.terms import OPTIONS, IntArray, Moment, Prices, Terms, Watts
 from controller.replay.settings import COSTS

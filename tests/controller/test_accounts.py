@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import accounts, economics
-from controller.core.accounts import Accounts, Activity, Pool, PoolPrices, SwitchTicks
+from controller.core.books import accounts
+from controller.core.books.accounts import Accounts, Activity, Pool, PoolPrices, SwitchTicks
 from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings, SiteSettings
 from controller.core.model import GroupKey, GroupView, Quote, QuoteState
+from controller.core.options import economics
 from wire.model import (
     GroupOffer,
     GroupStatus,

@@ -4,10 +4,11 @@ from random import Random
 
 import pytest
 
-from controller.core import capacity
-from controller.core.allocation import SiteProblem, allocate
 from controller.core.model import GroupKey
-from controller.core.site_market import Candidate, Choice, Limits, Outcome, bid
+from controller.core.optimiser import capacity
+from controller.core.optimiser.allocation import SiteProblem, allocate
+from controller.core.optimiser.site_market import Limits, Outcome, bid
+from controller.core.options.choice import Candidate, Choice
 from tests.controller import brute_force
 
 FLEETS = 120

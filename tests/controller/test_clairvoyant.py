@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import clairvoyant
-from controller.core.clairvoyant import Course, Switch, Switches
+from controller.core.timing import clairvoyant
+from controller.core.timing.clairvoyant import Course, Switch, Switches
 
 OPTIONS = ("mine", "eco", "infer", "off")
 TICKS = 5

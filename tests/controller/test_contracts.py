@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core import rollout
-from controller.core.contract import ContractSettings, Curtailed
 from controller.core.model import Block, Decision, GroupView, Plan
+from controller.core.policy.contract import ContractSettings, Curtailed
 from controller.core.rollout import RolloutSettings
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, hold, status, view
 from tests.controller.policy_world import at, bound, contract, large, owing, planned

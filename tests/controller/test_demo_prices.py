@@ -9,9 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from controller.core import accounts, economics, farm, plausibility
-from controller.core.accounts import Accounts, Activity, Pool, PoolPrices, SwitchTicks
+from controller.core import farm
+from controller.core.books import accounts
+from controller.core.books.accounts import Accounts, Activity, Pool, PoolPrices, SwitchTicks
 from controller.core.model import GroupKey, GroupView, Observation, Quote, QuoteState
+from controller.core.options import economics
+from controller.core.prices import plausibility
 from controller.demo import recordings, scenario
 from controller.demo.scenario import BEGIN, ECO, END, INFER, MINE, SITES, TICK_S, Site
 from controller.feeds import recorded

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import economics, farm
-from controller.core.economics import busy_shares
+from controller.core import farm
 from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings, SiteSettings
 from controller.core.model import GroupView
+from controller.core.options import economics
+from controller.core.options.economics import busy_shares
 from tests.controller.fleet import FARM, PRICES, quotes, view
 from wire import configfile
 from wire.model import GroupOffer, Kind, WorkloadOffer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.core.model import Quote, QuoteState
-from controller.core.plausibility import QuoteRules
+from controller.core.prices.plausibility import QuoteRules
 from controller.feeds import assembly, units
 from controller.feeds.settings import (
     FeedsSettings,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from controller import settings as controller
-from controller.core import plausibility
-from controller.core.plausibility import QuoteRules
+from controller.core.prices import plausibility
+from controller.core.prices.plausibility import QuoteRules
 from controller.feeds import assembly, catalogue, provided
 from controller.feeds.settings import (
     FeedsSettings,

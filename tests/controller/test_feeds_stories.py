@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from controller.core.model import Block, Decision, Quote, QuoteState
-from controller.core.planner import Situation, plan
-from controller.core.plausibility import Cautious, QuoteRules
+from controller.core.planning.planner import Situation, plan
+from controller.core.prices.plausibility import Cautious, QuoteRules
 from controller.feeds import assembly
 from controller.feeds.settings import (
     FeedsSettings,

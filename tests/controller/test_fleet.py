@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.experience import Experience, Route, travelled
 from controller.core.model import GroupKey
+from controller.core.options.experience import Experience, Route, travelled
 from controller.fleet import GAP_MAX, Fleet
 from controller.ports import StoredAssignment, StoreError
 from tests.controller.control import Control, FullStore, hello, outcome, record, status, up

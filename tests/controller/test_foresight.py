@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import alike, economics, foresight, planner
-from controller.core.case import Case, Promises
+from controller.core import alike, foresight
 from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings
 from controller.core.measured import Known, Quantity, Source
 from controller.core.model import Block, Decision, GroupView, Plan
-from controller.core.policy import PolicySettings, SwitchCost, Timing, problems
-from controller.core.roster import Roster
+from controller.core.optimiser.roster import Roster
+from controller.core.options import economics
+from controller.core.options.case import Case, Promises
+from controller.core.planning import planner
+from controller.core.policy.settings import PolicySettings, SwitchCost, Timing, problems
 from controller.core.timing.advantage import SiteForesight
 from tests.controller import fleet
 from tests.controller.fleet import FARM, NOW, PRICES, quotes, view

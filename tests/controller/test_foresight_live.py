@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.policy import Timing
+from controller.core.policy.settings import Timing
 from controller.core.timing import hindsight, ledger
 from controller.core.timing.policies import DEFAULT, POLICIES
 from controller.core.timing.terms import INFER, Moment, Prices

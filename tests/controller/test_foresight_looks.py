@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import economics
-from controller.core.economics import Market
 from controller.core.model import GroupView
-from controller.core.planner import Situation, plan
+from controller.core.options import economics
+from controller.core.options.economics import Market
+from controller.core.planning.planner import Situation, plan
 from controller.core.timing import brake
 from controller.foresight import FIRST_LOOK_S, Foresight, Pace
 from controller.ports import SeenHour, StoreError

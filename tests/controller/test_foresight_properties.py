@@ -10,16 +10,17 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core import foresight, standing
-from controller.core import quotes as books
-from controller.core.allocation import SiteProblem, allocate
-from controller.core.case import Case, stake
-from controller.core.economics import Prospect
+from controller.core import foresight
 from controller.core.model import GroupView, Observation
-from controller.core.planner import Situation, plan
-from controller.core.policy import PolicySettings, SwitchCost
-from controller.core.quotes import Book
-from controller.core.site_market import Limits
+from controller.core.optimiser.allocation import SiteProblem, allocate
+from controller.core.optimiser.site_market import Limits
+from controller.core.options import standing
+from controller.core.options.case import Case, stake
+from controller.core.options.economics import Prospect
+from controller.core.planning.planner import Situation, plan
+from controller.core.policy.settings import PolicySettings, SwitchCost
+from controller.core.prices import quotes as books
+from controller.core.prices.quotes import Book
 from controller.core.timing.advantage import SiteForesight
 from tests.controller.fleet import FARM, NOW, view
 from tests.controller.foreseen import PATIENT, TICK_S, ahead, decided, planned, steady

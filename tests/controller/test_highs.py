@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from controller.core import highs
-from controller.core.program import Effort, Program, SolverError
+from controller.core.optimiser import highs
+from controller.core.optimiser.program import Effort, Program, SolverError
 
 
 def knapsack(weights: list[float], most: float) -> Program:

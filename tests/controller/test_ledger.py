@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.ledger import Tally
+from controller.core.books.ledger import Tally
 from controller.core.model import Plan
 from tests.controller.fleet import planned, status, view
 from wire.model import Phase

@@ -12,7 +12,7 @@ import pytest
 from controller.cli import tables
 from controller.core import selector
 from controller.core.model import Block, GroupKey, GroupView, Hold
-from controller.core.standing import standing
+from controller.core.options.standing import standing
 from controller.operations import Operations
 from controller.orders import ConflictError, Intent
 from controller.store.sql import SqlStore

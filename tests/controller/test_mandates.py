@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import mandate, policy_faults, signals, treasury
-from controller.core.maintenance import Act, MaintenanceSettings
-from controller.core.mandate import Share
 from controller.core.model import Block
-from controller.core.obligations import Circumstances
-from controller.core.policy_effect import effective
-from controller.core.signals import Reading, RuleState, Then
-from controller.core.treasury import TreasurySettings
+from controller.core.planning.obligations import Circumstances
+from controller.core.policy import faults as policy_faults
+from controller.core.policy import mandate, signals, treasury
+from controller.core.policy.effect import effective
+from controller.core.policy.maintenance import Act, MaintenanceSettings
+from controller.core.policy.mandate import Share
+from controller.core.policy.signals import Reading, RuleState, Then
+from controller.core.policy.treasury import TreasurySettings
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, hold, view
 from tests.controller.policy_world import (
     AI,

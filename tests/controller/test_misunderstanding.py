@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controller.core.model import GroupKey, GroupView
-from controller.core.standing import misunderstood
+from controller.core.options.standing import misunderstood
 from wire.model import GroupOffer, GroupStatus, Leg, Phase, Rejection
 
 STATUS = GroupStatus("g0", Phase.RUNNING, Leg.FORWARD, "spare", "spare", 3, 0.0)

@@ -5,12 +5,13 @@ from random import Random
 
 import pytest
 
-from controller.core import auction, highs, optimum, rounds
-from controller.core.cohorts import Cohort, Fleet, Place, settle
-from controller.core.optimum import Optimum
-from controller.core.program import Answer, Effort, Program, SolverError
+from controller.core.optimiser import auction, highs, optimum, rounds
+from controller.core.optimiser.cohorts import Cohort, Fleet, Place, settle
+from controller.core.optimiser.optimum import Optimum
+from controller.core.optimiser.program import Answer, Effort, Program, SolverError
+from controller.core.optimiser.site_market import Limits, bid
+from controller.core.options.choice import Candidate, Choice
 from controller.core.requirement import Requirement
-from controller.core.site_market import Candidate, Choice, Limits, bid
 from tests.controller import brute_force, counted_fleets
 
 FLEETS = 40

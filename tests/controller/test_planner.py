@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import economics
 from controller.core.model import Block, GroupKey, GroupView, Hold, Option
-from controller.core.policy import PolicySettings, SwitchCost
+from controller.core.options import economics
+from controller.core.policy.settings import PolicySettings, SwitchCost
 from tests.controller.fleet import (
     FARM,
     NOW,

@@ -7,17 +7,17 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core import quotes as books
-from controller.core import standing
-from controller.core.allocation import SiteProblem, allocate
-from controller.core.case import Case, stake
-from controller.core.economics import Prospect
 from controller.core.model import Block, Decision, GroupView, Hold, Observation, Plan
-from controller.core.planner import Situation, plan
-from controller.core.plausibility import Cautious, QuoteRules
-from controller.core.policy import PolicySettings, SwitchCost
-from controller.core.quotes import Book
-from controller.core.site_market import Limits
+from controller.core.optimiser.allocation import SiteProblem, allocate
+from controller.core.optimiser.site_market import Limits
+from controller.core.options import standing
+from controller.core.options.case import Case, stake
+from controller.core.options.economics import Prospect
+from controller.core.planning.planner import Situation, plan
+from controller.core.policy.settings import PolicySettings, SwitchCost
+from controller.core.prices import quotes as books
+from controller.core.prices.plausibility import Cautious, QuoteRules
+from controller.core.prices.quotes import Book
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, decided, hold, planned, status, view
 from wire.model import Kind, Phase, Rejection
 

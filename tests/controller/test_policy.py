@@ -3,8 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import policy
-from controller.core.policy import PolicySettings, Route, SwitchCost, hurdle_usd_per_h, switch_usd
+from controller.core.policy import settings as policy
+from controller.core.policy.settings import (
+    PolicySettings,
+    Route,
+    SwitchCost,
+    hurdle_usd_per_h,
+    switch_usd,
+)
 from wire.model import Kind
 
 MINING, INFERENCE, OFF = Kind.MINING, Kind.INFERENCE, None

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.maintenance import MaintenanceSettings
-from controller.core.mandate import Share
-from controller.core.policy import PolicySettings
-from controller.core.policy_diff import changes
-from controller.core.treasury import TreasurySettings
+from controller.core.policy.diff import changes
+from controller.core.policy.maintenance import MaintenanceSettings
+from controller.core.policy.mandate import Share
+from controller.core.policy.settings import PolicySettings
+from controller.core.policy.treasury import TreasurySettings
 from tests.controller.fleet import POLICY
 from tests.controller.policy_world import AI, at, contract, owing, rule
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import ClassVar
 
 from controller.core.model import Observation, QuoteState
-from controller.core.plausibility import QuoteRules
+from controller.core.prices.plausibility import QuoteRules
 from controller.ports import FeedError
 from controller.prices import Prices
 from tests.agent.groups import working

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core import plausibility, quotes
 from controller.core.model import Observation, Quote, QuoteState
-from controller.core.plausibility import Cautious, QuoteRules
-from controller.core.quotes import Book
+from controller.core.prices import plausibility, quotes
+from controller.core.prices.plausibility import Cautious, QuoteRules
+from controller.core.prices.quotes import Book
 
 REVENUE = QuoteRules(
     unit="usd_per_gpu_h",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import quotes
 from controller.core.model import Observation
-from controller.core.plausibility import Cautious, QuoteRules
+from controller.core.prices import quotes
+from controller.core.prices.plausibility import Cautious, QuoteRules
 
 RULES = QuoteRules(
     unit="usd",

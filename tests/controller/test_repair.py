@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import highs, optimum, repair
-from controller.core.batches import Company, Staked
-from controller.core.case import Case, Stake
-from controller.core.cohorts import Fleet, Place
 from controller.core.model import Block, GroupKey
-from controller.core.program import Answer, Effort, Program, SolverError
+from controller.core.optimiser import highs, optimum, repair
+from controller.core.optimiser.batches import Company, Staked
+from controller.core.optimiser.cohorts import Fleet, Place
+from controller.core.optimiser.program import Answer, Effort, Program, SolverError
+from controller.core.optimiser.rounds import Solve
+from controller.core.optimiser.site_market import Limits
+from controller.core.options.case import Case, Stake
+from controller.core.options.choice import FORCED_USD_PER_H, Candidate, Choice
+from controller.core.options.standing import Standing
 from controller.core.requirement import Lever, Requirement, Unmet
-from controller.core.rounds import Solve
-from controller.core.site_market import FORCED_USD_PER_H, Candidate, Choice, Limits
-from controller.core.standing import Standing
 from tests.controller.fleet import view
 
 MINE = Choice("etc", 0.03, 100.0)

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import economics
-from controller.core.case import Case, Stake, stake
-from controller.core.economics import Demand
-from controller.core.explanation import decision
 from controller.core.model import Block, Decision, Option
-from controller.core.planner import Situation, plan
-from controller.core.program import Effort
+from controller.core.optimiser.program import Effort
+from controller.core.options import economics
+from controller.core.options.case import Case, Stake, stake
+from controller.core.options.economics import Demand
+from controller.core.options.standing import Standing
+from controller.core.planning.explanation import decision
+from controller.core.planning.planner import Situation, plan
+from controller.core.planning.verdict import SitePicture, verdict
 from controller.core.requirement import Requirement
-from controller.core.standing import Standing
-from controller.core.verdict import SitePicture, verdict
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, quotes, view
 
 MINING_ONLY = {**PRICES, "demand": 0.0}

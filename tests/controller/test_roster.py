@@ -9,9 +9,9 @@ import pytest
 
 from controller.core.measured import Known, Quantity, Source
 from controller.core.model import GroupView, Hold
-from controller.core.planner import Situation, plan
-from controller.core.roster import Roster
-from controller.core.standing import holds_in_force
+from controller.core.optimiser.roster import Roster
+from controller.core.options.standing import holds_in_force
+from controller.core.planning.planner import Situation, plan
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, hold, planned, quotes, status, view
 from wire.model import GroupOffer, Phase
 

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import clairvoyant
-from controller.core.clairvoyant import Course, Switch
-from controller.core.timing import induction
+from controller.core.timing import clairvoyant, induction
+from controller.core.timing.clairvoyant import Course, Switch
 from controller.core.timing.induction import Outlook, Road
 from controller.core.timing.terms import INFER, OFF, OPTIONS, FloatArray, IntArray
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import clairvoyant
-from controller.core.clairvoyant import Course
-from controller.core.timing import hindsight, ledger
+from controller.core.timing import clairvoyant, hindsight, ledger
+from controller.core.timing.clairvoyant import Course
 from controller.core.timing.policies import POLICIES
 from controller.core.timing.terms import ECO, INFER, MINE, OFF, OPTIONS, Prices, net_usd_per_h
 from controller.replay.settings import COSTS, SwitchCosts

@@ -7,7 +7,7 @@ from dataclasses import replace
 from controller import policyfile
 from controller.conditions import FLEET
 from controller.core.farm import FarmSettings, SiteSettings
-from controller.core.signals import Then
+from controller.core.policy.signals import Then
 from tests.docs.repository import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "policy.yaml"

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from controller import sessions
-from controller.core import economics, planner
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
-from controller.core.policy import Timing
+from controller.core.optimiser.roster import Roster
+from controller.core.options import economics
+from controller.core.options.standing import holds_in_force
+from controller.core.planning import planner
+from controller.core.policy.settings import Timing
 from controller.core.rollout import RolloutSettings
-from controller.core.roster import Roster
-from controller.core.standing import holds_in_force
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
 from controller.foresight import Foresight, Pace

@@ -7,8 +7,8 @@ import random
 
 from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings, SiteSettings
 from controller.core.model import Observation
-from controller.core.plausibility import Cautious, QuoteRules
-from controller.core.policy import PolicySettings, SwitchCost
+from controller.core.policy.settings import PolicySettings, SwitchCost
+from controller.core.prices.plausibility import Cautious, QuoteRules
 from controller.ports import FeedError
 from tests.sim.faults import CALM_S, Schedule
 from wire.model import Kind

@@ -6,14 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from controller.core import optimum, plausibility, quotes, standing, summing
-from controller.core.cohorts import Fleet as CountedFleet
 from controller.core.model import Block, GroupKey, GroupView, Hold, Quote
-from controller.core.optimum import Optimum
-from controller.core.plausibility import QuoteRules
-from controller.core.program import Effort
-from controller.core.rounds import Solve
-from controller.core.standing import Standing
+from controller.core.optimiser import optimum
+from controller.core.optimiser.cohorts import Fleet as CountedFleet
+from controller.core.optimiser.optimum import Optimum
+from controller.core.optimiser.program import Effort
+from controller.core.optimiser.rounds import Solve
+from controller.core.options import standing
+from controller.core.options.standing import Standing
+from controller.core.planning import summing
+from controller.core.prices import plausibility, quotes
+from controller.core.prices.plausibility import QuoteRules
 from controller.fleet import Fleet
 from controller.ports import StoredAssignment, StoreError
 from controller.reconciler import Reconciler

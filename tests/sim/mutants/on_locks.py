@@ -11,9 +11,9 @@ from agent.core.model import Event, State
 from agent.core.workload import Workload
 from agent.performer import Emit, Performer
 from agent.ports import Driver
-from controller.core import standing
 from controller.core.model import GroupView, Hold
-from controller.core.standing import Standing
+from controller.core.options import standing
+from controller.core.options.standing import Standing
 from tests.sim.mutants.planting import Mutant, Swaps
 
 

@@ -1,0 +1,1 @@
+"""What the fleet earned, beside what was promised and what others would have earned."""

@@ -1,0 +1,1 @@
+"""Which groups serve which contract."""

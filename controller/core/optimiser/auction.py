@@ -1,0 +1,80 @@
+"""What the cohorts of one site should do while nothing but inference demand is scarce: exact.
+
+The same as `site_market.bid`, for counts. It knows no cap, no limit on switches, no requirement:
+whoever calls it looks whether its outcome keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from controller.core.optimiser.capacity import PRICE_MAX, PRICE_MIN, PRICE_RATIO
+from controller.core.optimiser.cohorts import Counts, Place, settle
+from controller.core.optimiser.site_market import Bid, best_of
+
+
+def bid(place: Place, watt_price: float = 0.0) -> Counts:
+    """The counts of greatest value, watts at this price, $/Wh."""
+    demand = place.limits.demand_groups
+    seats = int(min(demand, sum(cohort.count for cohort in place.cohorts)))
+    partial = min(1.0, demand - seats)
+    bids = [
+        best_of(cohort.choices, partial, min(1.0, demand), watt_price) for cohort in place.cohorts
+    ]
+    takers = sorted(
+        (c for c, one in enumerate(bids) if one.whole_gain > 0.0), key=lambda c: bids[c].rank
+    )
+    whole = [0] * len(bids)
+    for c in takers:
+        whole[c] = min(place.cohorts[c].count, seats)
+        seats -= whole[c]
+    outside = [c for c in takers if whole[c] < place.cohorts[c].count]
+    guest = _guest(bids, takers, outside, whole) if partial > 0.0 and outside else None
+    return _counts(place, bids, whole, guest)
+
+
+def under_cap(place: Place) -> Counts:
+    """Much of what could be done below the cap, moves no matter how many: near to exact."""
+    low, high = PRICE_MIN, PRICE_MAX
+    counts = bid(place)
+    if settle(place, counts).power_w <= place.limits.power_cap_w:
+        return counts
+    counts = bid(place, high)
+    while high / low > PRICE_RATIO:
+        middle = (low * high) ** 0.5
+        tried = bid(place, middle)
+        if settle(place, tried).power_w <= place.limits.power_cap_w:
+            high, counts = middle, tried
+        else:
+            low = middle
+    return counts
+
+
+def _guest(
+    bids: Sequence[Bid], takers: Sequence[int], outside: Sequence[int], whole: list[int]
+) -> int | None:
+    """Who takes the partial seat: the next in line, or one who leaves a whole seat to the next."""
+    best = max(outside, key=lambda c: bids[c].partial_gain)
+    gain, following = bids[best].partial_gain, bids[outside[0]].whole_gain
+    leaves = None
+    for c in takers:
+        instead = bids[c].partial_gain - bids[c].whole_gain + following
+        if whole[c] and instead > gain:
+            best, gain, leaves = c, instead, c
+    if gain <= 0.0:
+        return None
+    if leaves is not None:
+        whole[leaves] -= 1
+        whole[outside[0]] += 1
+    return best
+
+
+def _counts(place: Place, bids: Sequence[Bid], whole: Sequence[int], guest: int | None) -> Counts:
+    counts = []
+    for c, cohort in enumerate(place.cohorts):
+        made, one = [0] * len(cohort.choices), bids[c]
+        made[one.whole] += whole[c]
+        made[one.partial] += c == guest
+        made[one.none] += cohort.count - whole[c] - (c == guest)
+        counts.append(tuple(made))
+    return tuple(counts)

@@ -1,0 +1,1 @@
+"""The plan: what every group shall do now, and why."""

@@ -1,0 +1,1 @@
+"""What the owner wants, as values: margins, contracts, mandates, money, signals, maintenance."""
