@@ -98,9 +98,7 @@ class Curtailments:
     def _check(self, asked: Curtailment, starts_at: float, owner: str, now: float) -> None:
         if asked.site not in self._sites:
             known = ", ".join(sorted(self._sites))
-            raise NothingFoundError(
-                f"no site {asked.site!r}; known are {known}", "name one of them"
-            )
+            raise NothingFoundError(f"no site {asked.site!r}", f"known are {known}")
         if not 0 <= asked.cap_w < math.inf:
             raise BadRequestError(
                 f"a site cannot draw {asked.cap_w:g} W", "give what it may still draw, 0 or more"

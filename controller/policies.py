@@ -6,34 +6,20 @@ the audit, before any plan follows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
+from collections.abc import Callable, Collection
 
 from controller import orders, policyfile
 from controller.answers import PolicyChecked, PolicyPreview, PolicyShown, RuleLine
 from controller.core.farm import FarmSettings
-from controller.core.model import GroupKey, Plan
 from controller.core.policy import diff as policy_diff
 from controller.core.policy import treasury
 from controller.orders import BadRequestError, ConflictError
 from controller.policyfile import Policy
-from controller.ports import Decide, Event, Store, StoredPolicy
+from controller.ports import Board, Event, Store, StoredPolicy
 from controller.regime import Regime
 from wire.configfile import ConfigError
 
 VERSIONS_SHOWN_MAX = 100
-
-
-class Foresight(Protocol):
-    """Plans that are only looked at; the reconciler makes them."""
-
-    newest: Plan | None
-
-    def preview(self, pins: Mapping[GroupKey, str | None], decide: Decide | None = None) -> Plan:
-        """What the plan would be now, by other rules; changes nothing."""
-
-    def poke(self) -> None:
-        """Plan again soon."""
 
 
 class Policies:
@@ -45,7 +31,7 @@ class Policies:
     def __init__(
         self,
         regime: Regime,
-        foresight: Foresight,
+        board: Board,
         store: Store,
         *,
         farm: FarmSettings,
@@ -53,7 +39,7 @@ class Policies:
         now: Callable[[], float],
     ) -> None:
         self._regime = regime
-        self._foresight = foresight
+        self._board = board
         self._store = store
         self._farm = farm
         self._series = series
@@ -61,7 +47,7 @@ class Policies:
 
     def show(self) -> PolicyShown:
         """The policy in force, and how its rules, contracts and money stand."""
-        policy, plan = self._regime.policy, self._foresight.newest
+        policy, plan = self._regime.policy, self._board.newest
         # Contracts count by the clock of prices, which a replay does not share with people.
         now, settings = plan.at if plan else self._now(), policy.settings
         return PolicyShown(
@@ -93,8 +79,8 @@ class Policies:
     def preview(self, text: str, name: str) -> PolicyPreview:
         """What a text would do to the fleet now, its conditions as they are at this moment."""
         policy = self._read(text, name)
-        without = self._foresight.preview({})
-        planned = self._foresight.preview({}, self._regime.foreseeing(policy))
+        without = self._board.preview({})
+        planned = self._board.preview({}, self._regime.foreseeing(policy))
         return PolicyPreview(
             changes=policy_diff.changes(self._regime.policy.settings, policy.settings),
             moves=orders.moves({}, without, planned),
@@ -124,7 +110,7 @@ class Policies:
             self._store, self._regime.policy, policy, self._now(), operator, reason.strip()
         )
         self._regime.adopt(policy)
-        self._foresight.poke()
+        self._board.poke()
         return stored
 
     def _read(self, text: str, name: str) -> Policy:

@@ -5,7 +5,7 @@ Adapters translate: only the errors named here cross a port.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -31,17 +31,33 @@ class StoreError(Exception):
     """Something could not be made durable; nothing may be sent for it."""
 
 
-class Decide(Protocol):
-    """The planner with the farm's own settings inside."""
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What there is to decide upon, at one moment."""
 
-    def __call__(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
-        """The plan for the whole fleet at `now`."""
+    views: Sequence[GroupView]
+    quotes: Mapping[str, Quote]
+    holds: Sequence[Hold]
+    now: float
+    """By the clock of prices, which a replay does not share with people, s."""
+    wall: float
+    """By the clock that holds and orders count by, s."""
+
+
+Decide = Callable[[Scene], Plan]
+"""The plan for the whole fleet; the farm's own settings are inside."""
+
+
+class Board(Protocol):
+    """Plans, and plans that are only looked at; the reconciler makes them."""
+
+    newest: Plan | None
+
+    def preview(self, pins: Mapping[GroupKey, str | None], decide: Decide | None = None) -> Plan:
+        """What the plan would be now, by other rules; changes nothing."""
+
+    def poke(self) -> None:
+        """Plan again soon."""
 
 
 class Feed(Protocol):

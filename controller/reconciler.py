@@ -16,7 +16,7 @@ from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan
 from controller.core.options import standing
 from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
-from controller.ports import Decide, StoredAssignment, StoreError
+from controller.ports import Decide, Scene, StoredAssignment, StoreError
 from controller.prices import Prices
 from controller.rollout import Rollout
 from controller.sessions import Sessions
@@ -106,7 +106,7 @@ class Reconciler:
         left = [h for h in self._holds() if GroupKey(h.rig, h.group) not in pins]
         pinned = [standing.pin(key, workload, wall) for key, workload in pins.items()]
         decide = decide or self.foresee
-        return decide(self._fleet.views(), self._prices.quotes(), left + pinned, now)
+        return decide(Scene(self._fleet.views(), self._prices.quotes(), left + pinned, now, wall))
 
     async def _loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -150,7 +150,7 @@ class Reconciler:
         began, now = self._ambience.monotonic(), self._ambience.prices()
         views = self._fleet.views()
         holds = self._holds()
-        wish = self._decide(views, self._prices.quotes(), holds, now)
+        wish = self._decide(Scene(views, self._prices.quotes(), holds, now, self._ambience.wall()))
         plan = self._rollout.admit(wish, views, holds)
         self.plan_s = self._ambience.monotonic() - began
         self._assign(plan, {view.key: view for view in views}, self._released(views, holds))

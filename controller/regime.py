@@ -7,7 +7,7 @@ and is restored from outcomes where that can be. It never changes the policy by 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from controller import conditions
@@ -15,7 +15,7 @@ from controller.core import curtailment, supposing
 from controller.core.contracts import cover as contract_cover
 from controller.core.curtailment import GridOrder, Struck
 from controller.core.farm import FarmSettings
-from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
+from controller.core.model import GroupKey, Plan
 from controller.core.optimiser.roster import Roster
 from controller.core.planning import planner
 from controller.core.planning.obligations import Circumstances
@@ -27,7 +27,7 @@ from controller.core.policy.signals import Reading, RuleSettings, RuleState
 from controller.core.supposing import Supposition
 from controller.core.timing.advantage import SiteForesight
 from controller.policyfile import Policy
-from controller.ports import Decide, StoredOutcome
+from controller.ports import Decide, Scene, StoredOutcome
 from wire.model import Kind, Result
 
 SPENDING_S = 86_400.0
@@ -50,12 +50,11 @@ class Regime:
         policy: Policy,
         farm: FarmSettings,
         *,
-        wall: Callable[[], float],
         spent: Iterable[Spent] = (),
         foresight: Callable[[], Mapping[str, SiteForesight]] = dict,
         grid_orders: Callable[[], Iterable[GridOrder]] = tuple,
     ) -> None:
-        """`wall`: the clock that holds count by; `spent`: what is known of the last day.
+        """`spent`: what is known of the last day.
 
         `foresight`: what the coming day holds, by site; `grid_orders`: those that are kept.
         """
@@ -63,7 +62,6 @@ class Regime:
         self.rules: Mapping[str, RuleState] = {}
         """Where the rules stand."""
         self._farm = farm
-        self._wall = wall
         self._foresight = foresight
         self._grid_orders = grid_orders
         self._spent = deque(spent)
@@ -74,66 +72,38 @@ class Regime:
         """Decide by this one from the next plan on; rules that stay as they are go on."""
         self.policy = policy
 
-    def decide(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
-        """The plan for the whole fleet at `now`; rules advance."""
-        readings = self._readings(self.policy, views, quotes, now)
-        self.rules = signals.advanced(self.rules, self.policy.settings.rules, readings, now)
-        self._struck = curtailment.struck(self._farm, quotes, self._struck, now)
-        return self._planned(self.policy, self.rules, views, quotes, holds, now)
+    def decide(self, scene: Scene) -> Plan:
+        """The plan for the whole fleet; rules advance."""
+        readings = self._readings(self.policy, scene)
+        self.rules = signals.advanced(self.rules, self.policy.settings.rules, readings, scene.now)
+        self._struck = curtailment.struck(self._farm, scene.quotes, self._struck, scene.now)
+        return self._planned(self.policy, self.rules, scene)
 
-    def foresee(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
+    def foresee(self, scene: Scene) -> Plan:
         """The same with rules as they stand; nothing is remembered of it."""
-        return self._planned(self.policy, self.rules, views, quotes, holds, now)
+        return self._planned(self.policy, self.rules, scene)
 
     def foreseeing(self, policy: Policy) -> Decide:
         """What decides by another policy, its rules in effect whose conditions are true."""
 
-        def decide(
-            views: Sequence[GroupView],
-            quotes: Mapping[str, Quote],
-            holds: Sequence[Hold],
-            now: float,
-        ) -> Plan:
-            readings = self._readings(policy, views, quotes, now)
+        def decide(scene: Scene) -> Plan:
+            readings = self._readings(policy, scene)
             states = {
                 rule.name: RuleState(rule.when, readings[rule.name].true, None)
                 for rule in policy.settings.rules
             }
-            return self._planned(policy, states, views, quotes, holds, now)
+            return self._planned(policy, states, scene)
 
         return decide
 
     def supposing(self, supposed: Supposition) -> Decide:
         """What decides if something were otherwise, the rules as they stand."""
         unforeseen = supposing.unforeseen(self._farm, supposed)
-        settings = supposing.policy(self.policy.settings, supposed)
+        policy = replace(self.policy, settings=supposing.policy(self.policy.settings, supposed))
 
-        def decide(
-            views: Sequence[GroupView],
-            quotes: Mapping[str, Quote],
-            holds: Sequence[Hold],
-            now: float,
-        ) -> Plan:
-            situation = self._situation(
-                replace(self.policy, settings=settings),
-                self.rules,
-                views,
-                supposing.quotes(quotes, supposed),
-                holds,
-                now,
-            )
+        def decide(scene: Scene) -> Plan:
+            there = replace(scene, quotes=supposing.quotes(scene.quotes, supposed))
+            situation = self._situation(policy, self.rules, there)
             ahead = {s: one for s, one in situation.foresight.items() if s not in unforeseen}
             farm = supposing.farm(situation.farm, supposed)
             return planner.plan(replace(situation, foresight=ahead, farm=farm))
@@ -150,57 +120,35 @@ class Regime:
         """What switches have cost in the last 24 hours, US dollars."""
         return sum(one.usd for one in self._spent if now - SPENDING_S < one.at <= now)
 
-    def _readings(
-        self,
-        policy: Policy,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        now: float,
-    ) -> dict[str, Reading]:
+    def _readings(self, policy: Policy, scene: Scene) -> dict[str, Reading]:
         if not policy.conditions:
             return {}
-        facts = conditions.facts(quotes, self._farm, views, now)
+        facts = conditions.facts(scene.quotes, self._farm, scene.views, scene.now)
         return {name: condition.read(facts) for name, condition in policy.conditions.items()}
 
-    def _planned(
-        self,
-        policy: Policy,
-        states: Mapping[str, RuleState],
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
-        return planner.plan(
-            self._situation(policy, states, views, quotes, holds, now), self._roster
-        )
+    def _planned(self, policy: Policy, states: Mapping[str, RuleState], scene: Scene) -> Plan:
+        return planner.plan(self._situation(policy, states, scene), self._roster)
 
     def _situation(
-        self,
-        policy: Policy,
-        states: Mapping[str, RuleState],
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
+        self, policy: Policy, states: Mapping[str, RuleState], scene: Scene
     ) -> Situation:
-        while self._spent and self._spent[0].at <= now - SPENDING_S:
+        while self._spent and self._spent[0].at <= scene.now - SPENDING_S:
             self._spent.popleft()
         settings = policy.settings
         rules = signals.in_effect(settings.rules, states)
-        limits = curtailment.limits(self._farm, self._grid_orders(), self._struck, self._wall())
+        limits = curtailment.limits(self._farm, self._grid_orders(), self._struck, scene.wall)
         return Situation(
-            views=contract_cover.freed(views, settings),
-            quotes=quotes,
-            holds=holds,
+            views=contract_cover.freed(scene.views, settings),
+            quotes=scene.quotes,
+            holds=scene.holds,
             policy=effective(settings, rules),
             farm=curtailment.curtailed(self._farm, limits),
-            now=now,
-            wall=self._wall(),
+            now=scene.now,
+            wall=scene.wall,
             foresight=self._foresight(),
             circumstances=Circumstances(
                 rules=rules,
-                spent_usd=self.spent_usd(now),
+                spent_usd=self.spent_usd(scene.now),
                 notes=(*map(str, limits), *notes(settings.rules, states)),
             ),
         )

@@ -134,7 +134,6 @@ class Controller:
         self.regime = regime.Regime(
             policy,
             settings.farm,
-            wall=time.time,
             spent=self._spent(policy),
             foresight=lambda: self.foresight.sites,
             grid_orders=store.grid_orders,

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from controller import orders
 from controller.answers import Supposed
 from controller.core import supposing
 from controller.core.farm import FarmSettings
-from controller.core.model import GroupKey, Plan, Quote
+from controller.core.model import Quote
 from controller.core.supposing import Supposition, SuppositionError
 from controller.orders import BadRequestError
-from controller.ports import Decide
+from controller.ports import Board
 from controller.regime import Regime
 
 HOW = "`rigshift whatif --help` shows how a supposition is written"
-
-
-class Board(Protocol):
-    """Plans that are only looked at; the reconciler makes them."""
-
-    def preview(self, pins: Mapping[GroupKey, str | None], decide: Decide | None = None) -> Plan:
-        """What the plan would be now, by other rules; changes nothing."""
 
 
 class Suppositions:

@@ -13,13 +13,12 @@ from controller.core.model import (
     GroupView,
     Hold,
     Plan,
-    Quote,
     RigRecord,
 )
 from controller.core.rollout import RolloutSettings
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
-from controller.ports import Event, Portrait, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Event, Portrait, Scene, StoredAssignment, StoredOutcome, StoreError
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.rollout import Rollout
@@ -195,20 +194,14 @@ class Control:
         self.wanted[GroupKey(rig, group)] = workload
         self.reconciler.poke()
 
-    def _decide(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
+    def _decide(self, scene: Scene) -> Plan:
         self.plans += 1
-        self.holds_seen = list(holds)
-        pins = {GroupKey(hold.rig, hold.group): hold.workload for hold in holds}
+        self.holds_seen = list(scene.holds)
+        pins = {GroupKey(hold.rig, hold.group): hold.workload for hold in scene.holds}
         wanted = {**self.wanted, **pins}
         return Plan(
-            at=now,
-            decisions=tuple(self._decision(view, wanted) for view in views),
+            at=scene.now,
+            decisions=tuple(self._decision(view, wanted) for view in scene.views),
             net_usd_per_h=0.0,
             power_w={},
         )

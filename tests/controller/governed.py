@@ -13,7 +13,7 @@ from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
 from controller.core.options import standing
 from controller.policies import Policies, activation
 from controller.policyfile import Policy
-from controller.ports import CONFIGURATION, Decide, Store
+from controller.ports import CONFIGURATION, Decide, Scene, Store
 from controller.regime import Regime
 from tests.agent.groups import working
 from tests.controller import fleet
@@ -49,7 +49,7 @@ def policy(text: str, farm: FarmSettings = FARM) -> Policy:
 
 
 class Board:
-    """`controller.policies.Foresight` over groups that stand still while they are looked at."""
+    """`controller.ports.Board` over groups that stand still while they are looked at."""
 
     def __init__(self, regime: Regime, views: Sequence[GroupView]) -> None:
         self.newest: Plan | None = None
@@ -62,12 +62,15 @@ class Board:
     def preview(self, pins: Mapping[GroupKey, str | None], decide: Decide | None = None) -> Plan:
         """See `controller.reconciler.Reconciler`."""
         holds = [standing.pin(key, workload, self.now) for key, workload in pins.items()]
-        return (decide or self._regime.foresee)(self.views, self.quoted, holds, self.now)
+        return (decide or self._regime.foresee)(self._scene(holds))
 
     def poke(self) -> None:
         """Plan, and remember it."""
         self.pokes += 1
-        self.newest = self._regime.decide(self.views, self.quoted, [], self.now)
+        self.newest = self._regime.decide(self._scene([]))
+
+    def _scene(self, holds: Sequence[Hold]) -> Scene:
+        return Scene(self.views, self.quoted, holds, self.now, self.now)
 
 
 class Office:
@@ -77,7 +80,7 @@ class Office:
         self.store = store
         first = policy(text)
         activation(store, None, first, fleet.NOW - 60.0, CONFIGURATION, "first start")
-        self.regime = Regime(first, FARM, wall=lambda: self.board.now)
+        self.regime = Regime(first, FARM)
         self.board = Board(self.regime, [fleet.view(number) for number in range(count)])
         self.policies = Policies(
             self.regime, self.board, store, farm=FARM, series=SERIES, now=lambda: self.board.now
@@ -97,18 +100,12 @@ class Governed(Control):
     def __init__(self, store: FullStore, text: str) -> None:
         earnings = tuple(replace(one, kind=Kind.MINING, gpu_idle_w=None) for one in FARM.earnings)
         farm = replace(FARM, earnings=earnings)
-        self.regime = Regime(policy(text, farm), farm, wall=self.now)
+        self.regime = Regime(policy(text, farm), farm)
         super().__init__(store)
         self.reconciler.on_assigned = self.regime.book
 
-    def _decide(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
-        return self.regime.decide(views, fleet.quotes(), holds, now)
+    def _decide(self, scene: Scene) -> Plan:
+        return self.regime.decide(replace(scene, quotes=fleet.quotes()))
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 from controller.core.curtailment import LEAD_S
 from controller.curtailments import Curtailment, Curtailments
 from controller.orders import OperationError
-from controller.ports import Event, Store
+from controller.ports import Event, Scene, Store
 from controller.regime import Regime
 from controller.store.limits import GRID_ORDERS_S
 from controller.store.memory import MemoryStore
@@ -111,15 +111,13 @@ def test_groups_stop_in_time_and_a_contract_as_its_terms_say(
     store: Store, terms: str, serves: str | None
 ) -> None:
     clock = Clock()
-    regime = Regime(
-        policy(TEXT + CONTRACT + terms), FARM, wall=lambda: clock.now, grid_orders=store.grid_orders
-    )
+    regime = Regime(policy(TEXT + CONTRACT + terms), FARM, grid_orders=store.grid_orders)
     desk(store, clock).enter(ASKED, "ada")
     views = [replace(view(0, "llama"), committed=True), view(1, "llama")]
 
     def chosen(at: float) -> list[str | None]:
         clock.now = at
-        plan = regime.decide(views, quotes({**PRICES, "rent": 1.0}), [], at)
+        plan = regime.decide(Scene(views, quotes({**PRICES, "rent": 1.0}), [], at, at))
         told = any("a grid order of ada until" in text for text in plan.warnings)
         assert told == (NOW + 3600 - LEAD_S <= at < NOW + 10_800)
         return [decision.chosen for decision in plan.decisions]

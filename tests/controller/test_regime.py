@@ -13,7 +13,7 @@ from controller.core.farm import StrikeSettings
 from controller.core.model import GroupKey
 from controller.orders import BadRequestError, ConflictError
 from controller.policies import activation
-from controller.ports import CONFIGURATION, StoredOutcome, StoreError
+from controller.ports import CONFIGURATION, Scene, StoredOutcome, StoreError
 from controller.regime import SPENDING_S, Regime, remembered
 from controller.store.memory import MemoryStore
 from tests.controller import farm_file
@@ -72,16 +72,17 @@ def test_a_strike_of_price_stops_groups_until_power_is_cheap_again() -> None:
     strike = StrikeSettings(above_usd_per_kwh=0.3, below_usd_per_kwh=0.2, hours="")
     site = replace(FARM.sites[0], strikes=(strike,))
     farm = replace(FARM, sites=(site,))
-    regime = Regime(policy(TEXT, farm), farm, wall=lambda: NOW)
+    regime = Regime(policy(TEXT, farm), farm)
     views = [view(0, "llama"), view(1, "llama")]
     chosen = []
     for number, power in enumerate((0.1, 0.31, 0.25, 0.2)):
         prices = {**PRICES, "power": power, "rent": 1.0}
-        plan = regime.decide(views, quotes(prices), [], NOW + number)
+        scene = Scene(views, quotes(prices), [], NOW + number, NOW)
+        plan = regime.decide(scene)
         chosen.append([decision.chosen for decision in plan.decisions])
         told = [text for text in plan.warnings if "may draw 0.00 kW for now" in text]
         assert len(told) == (chosen[-1] == [None, None])
-        assert regime.foresee(views, quotes(prices), [], NOW + number).decisions == plan.decisions
+        assert regime.foresee(scene).decisions == plan.decisions
     assert chosen == [["llama", "llama"], [None, None], [None, None], ["llama", "llama"]]
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from controller import sessions
-from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
+from controller.core.model import GroupKey, Hold, Plan, RigRecord
 from controller.core.optimiser.roster import Roster
 from controller.core.options import economics
 from controller.core.options.standing import holds_in_force
@@ -18,6 +17,7 @@ from controller.core.rollout import RolloutSettings
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
 from controller.foresight import Foresight, Pace
+from controller.ports import Scene
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.rollout import Rollout
@@ -192,21 +192,15 @@ class SimController:
                 tasks.create_task(foresight.run())
             tasks.create_task(self.reconciler.run())
 
-    def _decide(
-        self,
-        views: Sequence[GroupView],
-        quotes: Mapping[str, Quote],
-        holds: Sequence[Hold],
-        now: float,
-    ) -> Plan:
+    def _decide(self, scene: Scene) -> Plan:
         assert self.foresight is not None
         situation = planner.Situation(
-            views=views,
-            quotes=quotes,
-            holds=holds,
+            views=scene.views,
+            quotes=scene.quotes,
+            holds=scene.holds,
             policy=self._policy,
             farm=FARM,
-            now=now,
+            now=scene.now,
             foresight=self.foresight.sites,
         )
         plan = planner.plan(situation, self._roster)
