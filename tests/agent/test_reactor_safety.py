@@ -30,16 +30,22 @@ def test_safety_stops_a_group_even_when_the_disk_is_full() -> None:
     run(scenario())
 
 
+async def _ended_amid_a_stop() -> Bench:
+    """An agent that ended on a full disk before the workload did that it had to stop."""
+    bench = Bench(workload("etc", ignores_term=True))
+    async with bench.run():
+        bench.assign("etc")
+        await bench.reach(Phase.RUNNING)
+        bench.journal.refusal = FULL
+        bench.reactor.post(Tripped("GPU at 97 °C"))
+        await bench.reach(Phase.STOPPING)
+    assert bench.alive() == ("g0.etc",)
+    return bench
+
+
 def test_a_safety_stop_on_a_full_disk_is_not_forgotten_by_a_restart() -> None:
     async def scenario() -> None:
-        first = Bench(workload("etc", ignores_term=True))
-        async with first.run():
-            first.assign("etc")
-            await first.reach(Phase.RUNNING)
-            first.journal.refusal = FULL
-            first.reactor.post(Tripped("GPU at 97 °C"))
-            await first.reach(Phase.STOPPING)
-        assert first.alive() == ("g0.etc",), "the agent ended before the workload did"
+        first = await _ended_amid_a_stop()
         first.journal.refusal = None
         second = Bench(world=first.world, journal=first.journal)
         async with second.run():
@@ -102,14 +108,7 @@ def test_an_agent_that_starts_on_a_full_disk_stops_what_safety_wants_stopped() -
 
 def test_a_stop_that_no_journal_could_hold_is_finished_by_the_next_agent_at_once() -> None:
     async def scenario() -> None:
-        first = Bench(workload("etc", ignores_term=True))
-        async with first.run():
-            first.assign("etc")
-            await first.reach(Phase.RUNNING)
-            first.journal.refusal = FULL
-            first.reactor.post(Tripped("GPU-0: XID 95"))
-            await first.reach(Phase.STOPPING)
-        assert first.alive() == ("g0.etc",)
+        first = await _ended_amid_a_stop()
         second = Bench(world=first.world, journal=first.journal)
         async with second.run():
             await until(lambda: not second.alive())

@@ -8,24 +8,18 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.demo import cast, scenario, stage
+from tests.e2e.prometheus import prometheus, tool
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "prometheus"
 WAIT_S = 90.0
-
-
-def tool(name: str) -> str:
-    """A program of Debian's package `prometheus`."""
-    path = shutil.which(name)
-    assert path is not None, f"{name} is missing: apt-get install prometheus"
-    return path
 
 
 def awaited(look: Callable[[], Any]) -> Any:
@@ -47,31 +41,14 @@ def test_the_shipped_rules_and_configuration_are_valid() -> None:
     )
 
 
-@contextmanager
-def prometheus(folder: Path, controller_url: str) -> Iterator[str]:
-    """Prometheus with the shipped files, told only where the controller is."""
-    port = next(stage.free_ports(1))
+def configured(folder: Path, controller_url: str) -> Path:
+    """The shipped files in `folder`, told only where the controller is."""
     text = (DEPLOYED / "prometheus.yml").read_text().replace("15s", "1s").replace("30s", "1s")
     (folder / "prometheus.yml").write_text(
         text.replace("127.0.0.1:9700", controller_url.removeprefix("http://"))
     )
     shutil.copy(DEPLOYED / "rules.yml", folder)
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                tool("prometheus"),
-                f"--config.file={folder}/prometheus.yml",
-                f"--storage.tsdb.path={folder}/tsdb",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    return folder
 
 
 def query(url: str, expression: str) -> dict[tuple[str, ...], float]:
@@ -88,7 +65,7 @@ def test_prometheus_finds_every_agent_through_the_controller(tmp_path: Path) -> 
     url_file = built.settings.state_dir / "api.url"
     with cast.playing(built):
         controller_url = awaited(url_file.exists) and url_file.read_text().strip()
-        with prometheus(tmp_path, controller_url) as url:
+        with prometheus(configured(tmp_path, controller_url)) as url:
             up = awaited(lambda: len(found := query(url, "up == 1")) == 3 and found)
             rigs = {dict(labels).get("rig"): dict(labels) for labels in up}
             assert rigs["rig-01"]["site"] == "krakow"

@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from controller.core.model import Observation
-from controller.demo import stage
 from controller.feeds import catalogue, provided
 from controller.feeds.http import HttpFeed
 from controller.feeds.settings import ProviderFeedSettings
 from controller.ports import FeedError
+from tests.e2e.prometheus import prometheus
 
 WAIT_S = 60.0
-
-
-@contextmanager
-def prometheus(folder: Path) -> Iterator[str]:
-    """Prometheus with nothing to scrape; it knows what time it is."""
-    path = shutil.which("prometheus")
-    assert path is not None, "prometheus is missing: apt-get install prometheus"
-    (folder / "prometheus.yml").write_text("global: {}\n")
-    port = next(stage.free_ports(1))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                path,
-                f"--config.file={folder}/prometheus.yml",
-                f"--storage.tsdb.path={folder}/tsdb",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def asked(url: str, query: str, *, wait_s: float = 0.0) -> Observation | str:
@@ -74,6 +45,9 @@ def asked(url: str, query: str, *, wait_s: float = 0.0) -> Observation | str:
 
 @pytest.mark.timeout(120)
 def test_a_query_is_a_price_only_if_it_gives_one_series(tmp_path: Path) -> None:
+    (tmp_path / "prometheus.yml").write_text(
+        "global: {}\n"
+    )  # Nothing to scrape; it knows the time.
     with prometheus(tmp_path) as url:
         before = time.time()
         said = asked(url, "vector(3.25) + 1", wait_s=WAIT_S)
