@@ -75,6 +75,10 @@ class Performer:
         self._seen = ""
         """What the present effect saw last, in case that its deadline ends it."""
         self._workloads = {workload.name: workload for workload in group.workloads}
+        # What verbs a driver has takes long to find out, and of these it is asked for ever.
+        self._self_starting = {
+            name: driver for name, driver in drivers.items() if isinstance(driver, SelfStarting)
+        }
 
     async def alive(self) -> frozenset[str]:
         """Workloads of the group that run now, whoever started them."""
@@ -106,7 +110,7 @@ class Performer:
             workload.name
             for workload in self._group.workloads
             if workload.name not in wanted
-            and isinstance(driver := self._driver(workload), SelfStarting)
+            and (driver := self._self_starting.get(workload.driver)) is not None
             and await driver.keep_out(workload, workload.deadlines.stop_s / 2)
         ]
 
