@@ -35,14 +35,9 @@ class _Call(asyncio.TimerHandle):
     def cancel(self) -> None:
         """See `asyncio.Handle`. It stays where it is, and does nothing when its time has come."""
         self._cancelled = True
-        self._callback, self._args = _nothing, ()
 
     def __repr__(self) -> str:
         return f"<call of {self._callback!r}>"
-
-
-def _nothing() -> None:
-    """What a cancelled call would do."""
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -59,6 +54,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._now_s = 0.0
         self._timers: list[tuple[float, int, _Call]] = []
         self._numbers = itertools.count()
+        self.tasks: list[asyncio.Task[Any]] = []
+        """All that were ever created, oldest first."""
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -97,6 +94,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (when, next(self._numbers), call))
         return call
 
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[T]:
+        """See `asyncio.loop.create_task`."""
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self.tasks.append(task)
+        return task
+
     def _run_once(self) -> None:
         """One turn: everything that is ready now, or else the next timers."""
         timers, ready = self._timers, self._ready
@@ -127,7 +136,7 @@ def run(scenario: Coroutine[Any, Any, T]) -> T:
     try:
         return loop.run_until_complete(scenario)
     finally:
-        left = asyncio.all_tasks(loop)
+        left = [task for task in loop.tasks if not task.done()]
         for task in left:
             task.cancel()
         loop.run_until_complete(_drained(left))
@@ -138,6 +147,6 @@ def _overlook(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What is killed leaves errors behind that nobody will ever ask for."""
 
 
-async def _drained(left: set[asyncio.Task[Any]]) -> None:
+async def _drained(left: list[asyncio.Task[Any]]) -> None:
     if left:
         await asyncio.gather(*left, return_exceptions=True)

@@ -36,6 +36,7 @@ class CheckedDriver(ScriptedDriver):
         self._life = life
         self._witness = witness
         self._calm = calm
+        self._well_behaved: dict[str, Workload] = {}
         self._drained = set[str]()
         """Keys of workloads that have finished their work and got none since."""
 
@@ -92,7 +93,13 @@ class CheckedDriver(ScriptedDriver):
         # Safety stops a group even when its journal cannot be written; then it is spoiled.
         if not (verb == "stop" and journal.forgiven):
             self._witness(checks.journaled(verb, workload.name, journal.durable))
-        return replace(workload, script={}) if self._calm() else workload
+        return self._calmed(workload) if self._calm() else workload
+
+    def _calmed(self, workload: Workload) -> Workload:
+        """Without its script; one and the same each time."""
+        if workload.key not in self._well_behaved:
+            self._well_behaved[workload.key] = replace(workload, script={})
+        return self._well_behaved[workload.key]
 
     async def _survived(self) -> None:
         """The agent may be killed with the deed done and nobody told."""

@@ -208,15 +208,16 @@ class Eyes:
         self._tuner = tuner
         self._gpus = gpus
         self._now = now
+        self._shown = tuple(model.GpuReading(uuid, temperature_c=COOL_C) for uuid in gpus)
         self._empty_s: dict[str, deque[float]] = {gpu: deque(maxlen=LOOKS_MAX) for gpu in gpus}
 
     def latest(self) -> model.Sample:
         """See `agent.ports.Sampler`."""
-        gpus = tuple(
-            model.GpuReading(uuid, temperature_c=self.first_c if uuid == self._gpus[0] else COOL_C)
-            for uuid in self._gpus
-        )
-        return model.Sample(at_s=self._now(), ok=True, gpus=gpus)
+        first_c = self.first_c
+        if self._shown[0].temperature_c != first_c:
+            first = model.GpuReading(self._gpus[0], temperature_c=first_c)
+            self._shown = (first, *self._shown[1:])
+        return model.Sample(at_s=self._now(), ok=True, gpus=self._shown)
 
     @property
     def first_c(self) -> float:

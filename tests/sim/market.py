@@ -69,23 +69,33 @@ class SimFeed:
         self.spoke_s = 0.0
         """When it last gave prices, virtual seconds."""
         self._schedule = schedule
+        self._drawn: dict[tuple[int, bool], dict[str, float] | None] = {}
+        """By turn, and whether it was before `CALM_S`."""
 
     async def observe(self) -> list[Observation]:
         """See `controller.ports.Feed`."""
         now = asyncio.get_running_loop().time()
-        turn = int(min(now, CALM_S) / self._schedule.price_interval_s)
-        rng = random.Random(f"{self._schedule.seed}/price/{turn}")
-        if self.down or (now < CALM_S and rng.random() < 0.1):
+        turn = int(min(now, CALM_S) / self._schedule.price_interval_s), now < CALM_S
+        if turn not in self._drawn:
+            self._drawn[turn] = self._draw(*turn)
+        values = self._drawn[turn]
+        if self.down or values is None:
             raise FeedError("the feed answered text/html")
         self.spoke_s = now
-        values = {
+        return [Observation(series, "sim", value, EPOCH + now) for series, value in values.items()]
+
+    def _draw(self, turn: int, stormy: bool) -> dict[str, float] | None:
+        """Prices of a while; none while the feed gives none."""
+        rng = random.Random(f"{self._schedule.seed}/price/{turn}")
+        if stormy and rng.random() < 0.1:
+            return None
+        return {
             "power": rng.choice((-0.05, 0.02, 0.08, 0.3)),
             "coin": rng.choice((0.0, 0.02, 0.06)),
             "spare": rng.choice((0.0, 0.02, 0.05)),
             "rental": rng.choice((0.05, 0.3)) * (1e6 if rng.random() < 0.1 else 1.0),
             "demand": rng.choice((0.0, 1.5, 4.0)),
         }
-        return [Observation(series, "sim", value, EPOCH + now) for series, value in values.items()]
 
     async def close(self) -> None:
         """See `controller.ports.Feed`."""
