@@ -22,6 +22,14 @@ class PowerCutError(BaseException):
     """The process dies at this very line."""
 
 
+def check_death(error: BaseException | None) -> None:
+    """An agent may die of its disk, and of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        error = error.split(PowerCutError)[1]
+    if error is not None and not isinstance(error, PowerCutError):
+        raise error
+
+
 class _Node:
     """A file's bytes: as processes see them, and as the platter has them."""
 

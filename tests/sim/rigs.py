@@ -12,7 +12,7 @@ from agent.rig import Equipment, Rig
 from agent.uplink import Identity
 from controller.core.model import GroupKey
 from tests.sim.checks import rig as checks
-from tests.sim.disk import PowerCutError
+from tests.sim.disk import check_death
 from tests.sim.driving import CheckedDriver
 from tests.sim.faults import CALM_S, Schedule
 from tests.sim.hardware import Hardware, now_s
@@ -30,6 +30,7 @@ from tests.sim.machine_settings import (
 )
 from tests.sim.network import CheckedLink, Letter, SimNetwork
 from tests.sim.routes import SimBalancer, SimRouter
+from tests.sim.signatures import KnownSigner
 from tests.sim.trace import Trace
 from tests.sim.witness import Witness
 from wire.model import Assignment, Outcome, Phase
@@ -56,12 +57,12 @@ class SimMachine:
         schedule: Schedule,
         network: SimNetwork,
         store: SimStore,
-        order_key: str,
+        signer: KnownSigner,
         trace: Trace,
         witness: Witness,
     ) -> None:
         self.name = name
-        self.settings = settings(name, schedule, order_key)
+        self.settings = settings(name, schedule, signer.public_key)
         self._rng = random.Random(f"{schedule.seed}/{name}")
         self.hardware = Hardware(self.settings, self._rng, self, witness, self._durable)
         self.rig: Rig | None = None
@@ -77,6 +78,7 @@ class SimMachine:
             for group in self.settings.groups
         }
         self.balancer = SimBalancer(f"{schedule.seed}/{name}")
+        self._signer = signer
         self._network = network
         self._store = store
         self._trace = trace
@@ -99,7 +101,7 @@ class SimMachine:
             finally:
                 self._task.cancel()
             if not self._task.cancelled():
-                _check_death(self._task.exception())
+                check_death(self._task.exception())
             self._remember_stops()
             self.dead, self.rig = True, None
             self.deaths += 1
@@ -261,6 +263,7 @@ class SimMachine:
             ),
         )
         link.counts = self.rig.uplink.counts
+        self._signer.make_known(self.rig.uplink)
         await self.rig.run()
 
     def _silence(self) -> None:
@@ -290,11 +293,3 @@ class SimMachine:
 
 def _calm() -> bool:
     return now_s() >= CALM_S
-
-
-def _check_death(error: BaseException | None) -> None:
-    """An agent may die of its disk, and of nothing else."""
-    if isinstance(error, BaseExceptionGroup):
-        error = error.split(PowerCutError)[1]
-    if error is not None and not isinstance(error, PowerCutError):
-        raise error

@@ -23,10 +23,11 @@ from tests.sim.headquarters import SimController
 from tests.sim.misfortune import arrange
 from tests.sim.network import SimNetwork, Weather
 from tests.sim.rigs import EXPIRY_S, SimMachine
+from tests.sim.signatures import KnownSigner
 from tests.sim.trace import Trace
 from tests.sim.witness import Witness
 from wire.model import Assignment, Phase
-from wire.signing import KEY_BYTES, Signer
+from wire.signing import KEY_BYTES
 
 REST_S_MAX = 240.0
 """Once nothing goes wrong any more, everything rests after at most this long, virtual seconds."""
@@ -105,7 +106,7 @@ class _Scenario:
     def _build(self) -> None:
         schedule, seed = self._schedule, self._schedule.seed
         network = SimNetwork(Weather(random.Random(f"{seed}/net"), schedule), _now)
-        signer = Signer(random.Random(f"{seed}/key").randbytes(KEY_BYTES))
+        signer = KnownSigner(random.Random(f"{seed}/key").randbytes(KEY_BYTES))
         self._controller = SimController(schedule, network, signer, self._trace, self._witness)
         self._machines = {
             name: SimMachine(
@@ -113,7 +114,7 @@ class _Scenario:
                 schedule,
                 network,
                 self._controller.store,
-                signer.public_key,
+                signer,
                 self._trace,
                 self._witness,
             )
