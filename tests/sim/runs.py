@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from tests.sim.scenario import Report, simulate
+from tests.sim.thaw import thaw, thawed
 from wire import logs
 
 BATCH_SEEDS = 20
@@ -72,9 +73,10 @@ def batches(seeds: Sequence[int], jobs: int) -> Iterator[Tally]:
     """Run seeds in batches, on so many cores; each batch is told of as soon as it is done."""
     parts = [seeds[i : i + BATCH_SEEDS] for i in range(0, len(seeds), BATCH_SEEDS)]
     if jobs == 1:
-        yield from map(batch, parts)
+        with thawed():
+            yield from map(batch, parts)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=quiet) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin) as pool:
         for future in as_completed([pool.submit(batch, part) for part in parts]):
             yield future.result()
 
@@ -95,6 +97,12 @@ def batch(seeds: Sequence[int]) -> Tally:
         gc.enable()
     tally.cpu_s = time.process_time() - began_s
     return tally
+
+
+def _begin() -> None:
+    """What a process does that runs many seeds."""
+    quiet()
+    thaw()
 
 
 def quiet(level: str = "critical") -> None:
