@@ -48,8 +48,8 @@ MISBEHAVIOUR: tuple[dict[str, float | bool | str], ...] = (
 """What a workload may do wrong until `CALM_S`, see `agent.drivers.script`."""
 
 
-PARKED_OF_4 = 1
-"""Of every four seeds the one in which a server sleeps instead of ending."""
+PARKED_OF_8 = 5
+"""Of every eight seeds the one in which a server sleeps instead of ending."""
 
 RESTLESS: tuple[dict[str, float | bool | str], ...] = (
     {"drain_hangs": True},
@@ -87,7 +87,7 @@ def draw(seed: int) -> Schedule:
 
 def _with_sleepers(schedule: Schedule, rng: random.Random) -> Schedule:
     """Servers that sleep, what they do wrong then, and an operator who makes them."""
-    if schedule.seed % 4 != PARKED_OF_4:
+    if schedule.seed % 8 != PARKED_OF_8:
         return schedule
     scripts = {
         rig: {name: _nap(rng, name, script) for name, script in workloads.items()}

@@ -39,7 +39,7 @@ POLL_S = 4.0
 HOLD_S = 6.0
 """How long an operator's whim lasts."""
 
-LOOKS_AHEAD_ONE_IN = 4
+LOOKS_AHEAD_ONE_IN = 16
 """Of so many controllers one looks ahead; the others go by payback, and move more often."""
 
 SOON_S = 0.2
