@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
 from controller.core.model import (
     GroupKey,
@@ -188,6 +189,12 @@ class Store(Protocol):
 
     def hours(self) -> list[SeenHour]:
         """All, by site and instant."""
+
+    def put_accounts(self, accounts: Sequence[Account]) -> None:
+        """Add accounts of demand charges, or put them in place of older ones; all or none."""
+
+    def accounts(self) -> list[Account]:
+        """All that can be read, by site and charge."""
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

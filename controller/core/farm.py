@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controller.core.charges import settings as charges
+from controller.core.charges.settings import DemandChargeSettings
 from wire.model import Kind
 
 
@@ -57,6 +59,8 @@ class SiteSettings:
     """Most that all groups of the site may draw at the wall, watts; none: no cap."""
     strikes: tuple[StrikeSettings, ...] = ()
     """Prices at which it draws less, in any order; the lowest cap in force counts."""
+    demand_charges: tuple[DemandChargeSettings, ...] = ()
+    """What the utility bills for the month's highest draw, each kind of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ def problems(farm: FarmSettings, series: Collection[str]) -> Iterator[str]:
     """What in these settings cannot be meant; `series` are those that have quote rules."""
     for site in farm.sites:
         yield from _site_problems(site, series)
+        yield from charges.problems(site.name, site.demand_charges)
     for earning in farm.earnings:
         yield from _earning_problems(earning, series)
     for rig_class in farm.rig_classes:

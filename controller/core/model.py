@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.core.charges.steps import Wish
 from controller.core.measured import Figures, Source
 from controller.core.obligation import Coverage, Fulfilment
 from controller.core.requirement import Unmet
@@ -139,6 +140,7 @@ class Block(StrEnum):
     NO_QUOTE = "no_quote"
     NO_DEMAND = "no_demand"
     POWER_CAP = "power_cap"
+    DEMAND_CHARGE = "demand_charge"
     MAINTENANCE = "maintenance"
     BUDGET = "budget"
     REQUIREMENT = "requirement"
@@ -236,6 +238,8 @@ class Plan:
     """How far the plan meets what the policy requires of the whole fleet."""
     unmet: tuple[Unmet, ...] = ()
     """What the fleet owes and this plan does not give, and what would help."""
+    wishes: Mapping[str, Wish] = field(default_factory=dict)
+    """By site whose draw has a price beyond its energy's: what that price changes."""
     value_usd_per_h: float = 0.0
     """What was made greatest: net less the hurdles of moves, less what unmet requirements cost."""
     bound_usd_per_h: float | None = None

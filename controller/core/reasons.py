@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from controller.core.charges.steps import Wish
 from controller.core.model import Option
 from wire.model import OFF, Kind
 
@@ -88,6 +89,21 @@ def demand(groups: float, serving: int) -> str:
 def power_cap(cap_w: float, power_w: float) -> str:
     """Blocked by the site's power cap."""
     return f"the site may draw {kilowatts(cap_w)} and draws {kilowatts(power_w)} as planned"
+
+
+def peak(wish: Wish) -> str:
+    """Blocked because a higher peak would cost more than it brings in."""
+    more_w = wish.free_w - wish.held_w
+    return (
+        f"{kilowatts(more_w)} above {kilowatts(wish.held_w)} would earn "
+        f"{amount(wish.forgone_usd_per_h)} and would have to earn "
+        f"{amount(wish.asked_usd_per_h)} for the demand charge to pay"
+    )
+
+
+def peak_kept(site: str, wish: Wish) -> str:
+    """A site that stays below its peak, though more would pay but for the charge."""
+    return f"site {site} keeps its peak: {peak(wish)}"
 
 
 def concurrency(site_max: int, fleet_max: int) -> str:
@@ -177,9 +193,9 @@ def foreseen(what: str, before: str, usd_per_h: float | None, more_usd: float, h
     )
 
 
-def shed(what: str, before: str, cap_w: float, power_w: float) -> str:
+def shed(what: str, before: str, why: str) -> str:
     """A group that goes where it draws less."""
-    return f"{what}: {power_cap(cap_w, power_w)}; to {before} would be too much"
+    return f"{what}: {why}; to {before} would be too much"
 
 
 def owed(what: str, before: str, names: Sequence[str]) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.core import calendar
+from controller.core.calendar import When
 from controller.core.model import Observation
-from controller.feeds import calendar, fields, units
-from controller.feeds.calendar import When
+from controller.feeds import fields, units
 from controller.feeds.settings import Measure, TariffSettings
 from controller.feeds.trusted import Ahead, Look, rates
 from controller.feeds.units import NoRateError, Rates

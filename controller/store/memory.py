@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 
+from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
 from controller.core.model import GroupKey, Hold, RigRecord
 from controller.ports import (
@@ -34,6 +35,7 @@ class MemoryStore:
         self._rigs: dict[str, RigRecord] = {}
         self._portraits: dict[str, Portrait] = {}
         self._hours: dict[tuple[str, float], SeenHour] = {}
+        self._accounts: dict[tuple[str, str], Account] = {}
         self._assignments: dict[GroupKey, StoredAssignment] = {}
         self._outcomes: dict[tuple[str, str, int], StoredOutcome] = {}
         self._holds: dict[str, Hold] = {}
@@ -68,6 +70,14 @@ class MemoryStore:
     def hours(self) -> list[SeenHour]:
         """All, by site and instant."""
         return [self._hours[key] for key in sorted(self._hours)]
+
+    def put_accounts(self, accounts: Sequence[Account]) -> None:
+        """See `controller.ports.Store`."""
+        self._accounts.update(((one.site, one.charge), one) for one in accounts)
+
+    def accounts(self) -> list[Account]:
+        """All, by site and charge."""
+        return [self._accounts[key] for key in sorted(self._accounts)]
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

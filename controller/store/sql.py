@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
 from controller.core.model import Hold, RigRecord
 from controller.ports import (
@@ -122,6 +123,22 @@ class SqlStore:
         ordered = select(tables.HOURS).order_by(tables.HOURS.c.site, tables.HOURS.c.begun_at)
         with self._reading() as db:
             return [tables.hour(row) for row in db.execute(ordered).mappings()]
+
+    def put_accounts(self, accounts: Sequence[Account]) -> None:
+        """See `controller.ports.Store`."""
+        column = tables.PEAKS.c
+        with self._writing() as db:
+            for one in accounts:
+                same = (column.site == one.site) & (column.charge == one.charge)
+                db.execute(delete(tables.PEAKS).where(same))
+                db.execute(insert(tables.PEAKS), tables.account_row(one))
+
+    def accounts(self) -> list[Account]:
+        """See `controller.ports.Store`."""
+        ordered = select(tables.PEAKS).order_by(tables.PEAKS.c.site, tables.PEAKS.c.charge)
+        with self._reading() as db:
+            found = [tables.account(row) for row in db.execute(ordered).mappings()]
+        return [account for account in found if account is not None]
 
     def put_assignments(
         self, assignments: Sequence[StoredAssignment], events: Sequence[Event] = ()

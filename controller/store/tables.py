@@ -22,12 +22,13 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from controller.core.charges.account import Account
 from controller.core.model import GroupKey, Hold, RigRecord
 from controller.ports import Event, Portrait, SeenHour, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
 from wire.packing import Packer
 
-SCHEMA = 6
+SCHEMA = 8
 """Version of everything below; it stands in the file."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
@@ -39,10 +40,13 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     3: (),
     4: (),
     5: (),
+    6: (),
+    7: (),
 }
 """By version: what makes a store of it one of the next; tables that are missing make themselves.
 
-2 lacked `PORTRAITS`, 3 lacked `HOURS`, 4 lacked `POLICIES`, 5 lacked `GRID_ORDERS`.
+2 lacked `PORTRAITS`, 3 lacked `HOURS`, 4 lacked `POLICIES`, 5 lacked `GRID_ORDERS`,
+7 lacked `PEAKS`.
 """
 
 METADATA = MetaData()
@@ -78,6 +82,15 @@ HOURS = Table(
     Column("switches", Integer, nullable=False),
     Column("brake_ratio", Float, nullable=False),
 )
+
+PEAKS = Table(
+    "peaks",
+    METADATA,
+    Column("site", String, primary_key=True),
+    Column("charge", String, primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+)
+"""Packed like `PORTRAITS`."""
 
 ASSIGNMENTS = Table(
     "assignments",
@@ -172,6 +185,20 @@ def portrait_row(portrait: Portrait) -> dict[str, Any]:
 def portrait(row: RowMapping) -> Portrait | None:
     """The value that a row of `PORTRAITS` stands for; none for one that cannot be read."""
     return _PORTRAIT.believed(row["packed"])
+
+
+_ACCOUNT = Packer(Account)
+
+
+def account_row(account: Account) -> dict[str, Any]:
+    """Columns of `PEAKS`."""
+    packed = _ACCOUNT.pack(account)
+    return {"site": account.site, "charge": account.charge, "packed": packed}
+
+
+def account(row: RowMapping) -> Account | None:
+    """The value that a row of `PEAKS` stands for; none for one that cannot be read."""
+    return _ACCOUNT.believed(row["packed"])
 
 
 def hour(row: RowMapping) -> SeenHour:

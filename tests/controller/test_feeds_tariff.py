@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from controller.core.calendar import When, when
 from controller.core.model import Quote, QuoteState
 from controller.feeds import tariff
-from controller.feeds.calendar import When, when
 from controller.feeds.settings import RateSettings, TariffSettings
 from controller.feeds.tariff import TariffFeed
 from controller.ports import FeedError

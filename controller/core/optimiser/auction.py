@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from controller.core.charges.steps import WATTS_PER_KW, Step, spans
 from controller.core.optimiser.capacity import PRICE_MAX, PRICE_MIN, PRICE_RATIO
-from controller.core.optimiser.cohorts import Counts, Place, settle
+from controller.core.optimiser.cohorts import Counts, Place, Settlement, settle
 from controller.core.optimiser.site_market import Bid, best_of
 
 
@@ -33,21 +34,44 @@ def bid(place: Place, watt_price: float = 0.0) -> Counts:
     return _counts(place, bids, whole, guest)
 
 
-def under_cap(place: Place) -> Counts:
-    """Much of what could be done below the cap, moves no matter how many: near to exact."""
-    low, high = PRICE_MIN, PRICE_MAX
-    counts = bid(place)
-    if settle(place, counts).power_w <= place.limits.power_cap_w:
-        return counts
-    counts = bid(place, high)
+def priced(place: Place) -> tuple[Settlement, bool]:
+    """What is best where draw has a price that grows with it, and whether that is exact.
+
+    What is best at a price is best of all where that is the price of what it draws. Else the best
+    lies at a step, and the most is taken that stays below it.
+    """
+    low = 0.0
+    for begin_w, end_w, price in spans((Step(0.0, 0.0), *place.limits.surcharge)):
+        high = price / WATTS_PER_KW
+        found = settle(place, bid(place, high))
+        if found.power_w < begin_w:
+            return _below(place, low, high, begin_w), False
+        if found.power_w <= end_w:
+            return found, True
+        low = high
+    raise AssertionError("the last step has no end")
+
+
+def _below(place: Place, low: float, high: float, bound_w: float) -> Settlement:
+    """The most of value that stays below a bound, between two prices per watt."""
+    found = settle(place, bid(place, high))
+    low = max(low, PRICE_MIN)
     while high / low > PRICE_RATIO:
         middle = (low * high) ** 0.5
-        tried = bid(place, middle)
-        if settle(place, tried).power_w <= place.limits.power_cap_w:
-            high, counts = middle, tried
+        tried = settle(place, bid(place, middle))
+        if tried.power_w <= bound_w:
+            high, found = middle, tried
         else:
             low = middle
-    return counts
+    return found
+
+
+def under_cap(place: Place) -> Settlement:
+    """Much of what could be done below the cap, moves no matter how many: near to exact."""
+    free = settle(place, bid(place))
+    if free.power_w <= place.limits.power_cap_w:
+        return free
+    return _below(place, PRICE_MIN, PRICE_MAX, place.limits.power_cap_w)
 
 
 def _guest(

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from controller.core.charges.steps import cost_usd_per_h
 from controller.core.optimiser.site_market import Limits
 from controller.core.options.choice import Choice, stated_usd_per_h
 from controller.core.requirement import Requirement
@@ -109,16 +110,21 @@ def _seated(pick: int, count: int, seats: float) -> Iterator[Lot]:
 
 
 def value_usd_per_h(fleet: Fleet, settled: Mapping[str, Settlement]) -> float:
-    """Value of all choices less what unmet requirements cost."""
-    values = (
-        lot.count * stated_usd_per_h(cohort.choices[lot.pick], lot.share)
-        for site, place in fleet.places.items()
-        for cohort, lots in zip(place.cohorts, settled[site].lots, strict=True)
-        for lot in lots
-    )
+    """Value of all choices less what their draw and unmet requirements cost."""
+    values = [place_usd_per_h(place, settled[site]) for site, place in fleet.places.items()]
     given = counted(fleet, settled)
     fines = (r.weight_usd_per_h * sum(short_of(r, given[r.name])) for r in fleet.requirements)
     return math.fsum(values) - math.fsum(fines)
+
+
+def place_usd_per_h(place: Place, settled: Settlement) -> float:
+    """Value of a site's choices less what their draw costs beyond its energy."""
+    values = (
+        lot.count * stated_usd_per_h(cohort.choices[lot.pick], lot.share)
+        for cohort, lots in zip(place.cohorts, settled.lots, strict=True)
+        for lot in lots
+    )
+    return math.fsum(values) - cost_usd_per_h(place.limits.surcharge, settled.power_w)
 
 
 def counted(fleet: Fleet, settled: Mapping[str, Settlement]) -> dict[str, float]:

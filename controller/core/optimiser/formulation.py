@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from controller.core.charges.steps import WATTS_PER_KW, Steps, spans
 from controller.core.optimiser.cohorts import Counts, Fleet, Place, Settlement
 from controller.core.optimiser.menu import useful
 from controller.core.optimiser.program import Program
 from controller.core.options.choice import Choice, forced, stated_usd_per_h
 from controller.core.requirement import Requirement
-
-WATTS_PER_KW = 1000.0
 
 TIE_USD_PER_H = 1e-6
 """A move must gain this much more than staying: of equals, who need not move does not."""
@@ -99,11 +98,13 @@ class Formulation:
     def misread(self, site: str, settled: Settlement, values: Sequence[float]) -> bool:
         """Whether requests would go elsewhere than an answer has them, and it matters.
 
-        Without a cap they can only go where they earn more, if they earn anything.
+        Where watts have no price they can only go where they earn more, if they earn anything.
         """
         place = self.fleet.places[site]
         choices = (choice for cohort in place.cohorts for choice in cohort.choices)
-        if math.isinf(place.limits.power_cap_w) and all(c.busy_usd_per_h >= 0.0 for c in choices):
+        limits = place.limits
+        dear = math.isfinite(limits.power_cap_w) or limits.surcharge
+        if not dear and all(c.busy_usd_per_h >= 0.0 for c in choices):
             return False
         seats: dict[tuple[int, int], float] = {}
         for column, cell in self.cells.items():
@@ -144,7 +145,7 @@ def formulate(fleet: Fleet, terms: Terms, relief: Relief | None = None) -> Formu
 
 def _groups(made: Formulation, site: str, place: Place) -> None:
     """Every group makes one choice."""
-    capped = math.isfinite(place.limits.power_cap_w)
+    capped = math.isfinite(place.limits.power_cap_w) or bool(place.limits.surcharge)
     demand, total = place.limits.demand_groups, sum(cohort.count for cohort in place.cohorts)
     for c, cohort in enumerate(place.cohorts):
         picks: Iterable[int] = range(len(cohort.choices))
@@ -194,14 +195,26 @@ def _bounds(made: Formulation, site: str, place: Place) -> None:
         )
     if site in made.terms.ordered:
         _order(made, cells, math.floor(limits.demand_groups))
+    watts = [(j, made.choice(x).watts(made.share(x)) / WATTS_PER_KW) for j, x in cells]
+    if limits.surcharge and made.relief is None:
+        _surcharge(program, watts, limits.surcharge)
     if math.isfinite(limits.power_cap_w):
-        watts = [(j, made.choice(x).watts(made.share(x)) / WATTS_PER_KW) for j, x in cells]
         if made.relief is not None and math.isfinite(made.relief.cap_kw):
             made.caps[site] = program.column(-made.relief.cap_kw, math.inf, whole=False)
             watts.append((made.caps[site], -1.0))
         most = (limits.power_cap_w - made.terms.margin_w) / WATTS_PER_KW
         program.bound(watts, least=-math.inf, most=most)
     _switches(made, site, [(j, 1.0) for j, cell in cells if cell.pick], limits.switches)
+
+
+def _surcharge(program: Program, watts: Sequence[tuple[int, float]], steps: Steps) -> None:
+    """What exceeds the first bound fills the steps, the cheapest first."""
+    columns = [
+        program.column(-price, (end - begin) / WATTS_PER_KW, whole=False)
+        for begin, end, price in spans(steps)
+    ]
+    above = [(column, -1.0) for column in columns]
+    program.bound([*watts, *above], least=-math.inf, most=steps[0].above_w / WATTS_PER_KW)
 
 
 def _switches(

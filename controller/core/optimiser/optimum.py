@@ -10,13 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from controller.core.charges.steps import Wish, cost_usd_per_h, eased
 from controller.core.optimiser import auction, rounds
 from controller.core.optimiser.capacity import PRICE_MAX
 from controller.core.optimiser.cohorts import (
     Fleet,
     Lot,
+    Place,
     Settlement,
     counted,
+    place_usd_per_h,
     settle,
     short_of,
     value_usd_per_h,
@@ -34,6 +37,8 @@ class Optimum:
     """By site and cohort: groups that would move but for limits on switches."""
     capped: frozenset[str]
     """Sites whose cap keeps somebody from what would pay more."""
+    wishes: Mapping[str, Wish]
+    """By site whose draw has a price of its own."""
     binding: frozenset[str]
     """Requirements that change what is chosen, or are not met."""
     value_usd_per_h: float
@@ -46,16 +51,43 @@ class Optimum:
 
 def best(fleet: Fleet, solve: Solve, effort: Effort) -> Optimum:
     """Decide for the whole fleet."""
-    free = {site: settle(place, auction.bid(place)) for site, place in fleet.places.items()}
+    fleet = replace(fleet, places={site: _eased(place) for site, place in fleet.places.items()})
+    alone = {site: auction.priced(place) for site, place in fleet.places.items()}
+    free = {site: found for site, (found, _) in alone.items()}
+    exact = all(one for _, one in alone.values())
     capped = frozenset(s for s, place in fleet.places.items() if not rounds.fits(place, free[s]))
     given = counted(fleet, free)
     binding = frozenset(r.name for r in fleet.requirements if any(short_of(r, given[r.name])))
-    if not capped and not binding and _slow_enough(fleet, free):
+    if exact and not capped and not binding and _slow_enough(fleet, free):
         return _optimum(fleet, rounds.Found(free, 0.0), free, capped, binding)
     stuck = _stuck(fleet, capped)
     found = rounds.solved(_without(fleet, stuck), solve, effort)
     found = replace(found, settled={**found.settled, **stuck})
-    return _optimum(fleet, found, _wish(fleet, found.settled, free, stuck), capped, binding)
+    return _optimum(fleet, found, _unhurried(fleet, found.settled, free, stuck), capped, binding)
+
+
+def _eased(place: Place) -> Place:
+    """What is drawn already, and what more of it costs."""
+    if not place.limits.surcharge:
+        return place
+    surcharge = eased(place.limits.surcharge, _stay(place).power_w)
+    return replace(place, limits=replace(place.limits, surcharge=surcharge))
+
+
+def _stay(place: Place) -> Settlement:
+    """What the site comes to when nobody moves."""
+    return settle(place, tuple((c.count, *(0 for _ in c.choices[1:])) for c in place.cohorts))
+
+
+def _wish(place: Place) -> Wish:
+    """What the price of draw changes, other limits aside."""
+    held, _ = auction.priced(place)
+    free = settle(place, auction.bid(place))
+    cheap = replace(place, limits=replace(place.limits, surcharge=()))
+    forgone = place_usd_per_h(cheap, free) - place_usd_per_h(cheap, held)
+    steps = place.limits.surcharge
+    asked = cost_usd_per_h(steps, free.power_w) - cost_usd_per_h(steps, held.power_w)
+    return Wish(_stay(place).power_w, free.power_w, held.power_w, max(0.0, forgone), asked)
 
 
 def _slow_enough(fleet: Fleet, settled: Mapping[str, Settlement]) -> bool:
@@ -91,7 +123,7 @@ def _without(fleet: Fleet, stuck: Mapping[str, Settlement]) -> Fleet:
     )
 
 
-def _wish(
+def _unhurried(
     fleet: Fleet,
     done: Mapping[str, Settlement],
     free: Mapping[str, Settlement],
@@ -106,7 +138,7 @@ def _wish(
         elif rounds.fits(place, free[site]):
             wish[site] = free[site]
         else:
-            wish[site] = settle(place, auction.under_cap(place))
+            wish[site] = auction.under_cap(place)
     return wish
 
 
@@ -124,6 +156,7 @@ def _optimum(
         settled={site: found.settled[site] for site in fleet.places},
         waiting={site: _waiting(wish[site], found.settled[site]) for site in fleet.places},
         capped=capped,
+        wishes={site: _wish(p) for site, p in fleet.places.items() if p.limits.surcharge},
         binding=binding | unmet,
         value_usd_per_h=value,
         bound_usd_per_h=value + found.gap_usd_per_h if math.isfinite(found.gap_usd_per_h) else None,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from controller.core.charges.steps import Steps
 from controller.core.options.choice import Candidate, Choice
 from controller.core.options.economics import busy_shares
 
@@ -25,6 +26,8 @@ class Limits:
     """Infinite: no cap."""
     switches: int
     """Switches that may still begin here."""
+    surcharge: Steps = ()
+    """Price of watts beyond that of their energy, such as a demand charge's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from controller.core import reasons
 from controller.core.model import Block, Decision, Option
 from controller.core.options.case import Case
 from controller.core.options.economics import Prospect
-from controller.core.planning.verdict import Verdict, binding
+from controller.core.planning.verdict import SitePicture, Verdict, binding
 from controller.core.policy.settings import Route, switch_usd
 from controller.core.timing.forecast import HORIZON_H
 
@@ -136,11 +136,21 @@ def _limit(verdict: Verdict, prospect: Prospect) -> tuple[Block, str]:
     names = verdict.owed or _counted(verdict, prospect)
     if names:
         return Block.REQUIREMENT, reasons.required(names)
-    if site.capped:
-        return Block.POWER_CAP, reasons.power_cap(site.power_cap_w, site.power_w)
+    scarce = _scarce(site)
+    if scarce is not None:
+        return scarce
     if prospect.serves:
         return Block.NO_DEMAND, reasons.demand(site.demand.groups, site.serving)
     return Block.MARGIN, _margin(verdict, prospect)
+
+
+def _scarce(site: SitePicture) -> tuple[Block, str] | None:
+    """What keeps a site from drawing more; none: nothing."""
+    if site.capped:
+        return Block.POWER_CAP, reasons.power_cap(site.power_cap_w, site.power_w)
+    if site.wish is not None and site.wish.holds:
+        return Block.DEMAND_CHARGE, reasons.peak(site.wish)
+    return None
 
 
 def _too_little(verdict: Verdict, prospect: Prospect) -> bool:
@@ -253,8 +263,9 @@ def _moved(verdict: Verdict, what: str) -> str:
     if promises is not None and promises.now_usd.get(verdict.workload, 0.0) > 0.0:
         more_usd = promises.day_usd[verdict.workload]
         return reasons.foreseen(what, before, net, more_usd, HORIZON_H)
-    if site.capped and (net is None or stay is None or net <= stay):
-        return reasons.shed(what, before, site.power_cap_w, site.power_w)
+    scarce = _scarce(site)
+    if scarce is not None and (net is None or stay is None or net <= stay):
+        return reasons.shed(what, before, scarce[1])
     return reasons.moved(what, before, net, stay)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controller.core import foresight
+from controller.core.charges.steps import Steps
 from controller.core.contracts.candidates import Party
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupView, Hold, Plan, Quote
@@ -56,6 +57,8 @@ class Situation:
     """What the policy answers to beside prices."""
     requirements: Sequence[Requirement] = ()
     """What the fleet as a whole owes or may not exceed."""
+    surcharges: Mapping[str, Steps] = field(default_factory=dict)
+    """By site: what draw costs beyond its energy, such as a demand charge."""
     effort: Effort = field(default_factory=Effort)
     """How long the solver may try, where it is asked."""
 
@@ -168,6 +171,7 @@ def _fleet(situation: Situation, market: Market, crews: Crews, asked: Obligation
                 market.demand(site).groups,
                 market.power_cap_w(site),
                 max(0, policy.site_switches_max - begun[site]),
+                situation.surcharges.get(site, ()),
             ),
         )
         for site, of_site in crews.items()

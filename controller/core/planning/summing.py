@@ -48,6 +48,7 @@ def up(
         },
         warnings=(*_warnings(policy, market, best, rulings), *(one.text for one in unmet)),
         unmet=unmet,
+        wishes=best.wishes,
         value_usd_per_h=best.value_usd_per_h,
         bound_usd_per_h=best.bound_usd_per_h,
     )
@@ -84,6 +85,7 @@ def _rulings(
         power_cap_w=market.power_cap_w(site),
         power_w=settled.power_w,
         capped=site in best.capped,
+        wish=best.wishes.get(site),
         policy=policy,
         binding=best.binding,
     )
@@ -110,6 +112,9 @@ def _warnings(
         cap_w = market.power_cap_w(site)
         if settled.power_w > cap_w + TOLERANCE_W:
             yield reasons.over_cap(site, cap_w, settled.power_w)
+    for site, wish in best.wishes.items():
+        if wish.holds:
+            yield reasons.peak_kept(site, wish)
     switching = Counter[str]()
     for site, of_site in rulings.items():
         switching[site] = sum(

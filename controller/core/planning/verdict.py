@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.core.charges.steps import Wish
 from controller.core.options.case import Stake
 from controller.core.options.choice import Choice
 from controller.core.options.economics import Demand, Prospect
@@ -22,6 +23,8 @@ class SitePicture:
     capped: bool
     """The cap keeps somebody from what would pay more."""
     policy: PolicySettings
+    wish: Wish | None = None
+    """What the price of its draw changes; none: its draw has none."""
     binding: frozenset[str] = frozenset()
     """Requirements that change what is chosen, or are not met."""
 

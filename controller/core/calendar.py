@@ -1,4 +1,4 @@
-"""Which line of a tariff's table holds at an instant, by the local clock and calendar."""
+"""Whether a local time is among named hours, days and months, as tariffs name them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What a month's highest draw costs, and when exceeding it pays."""
