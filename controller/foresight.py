@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from controller.core.farm import SiteSettings
 from controller.core.model import GroupKey, GroupView
 from controller.core.options.economics import Market
+from controller.core.prices.announcements import Coming
 from controller.core.timing.advantage import SiteForesight
 from controller.ports import SeenHour, Store, StoreError
 from controller.recollection import Look, Recollection
@@ -27,6 +28,10 @@ PAUSE_S_MIN = 0.1
 
 UNWRITTEN_MAX = 10_000
 """Hours that wait for a store that refuses; of more the oldest are forgotten."""
+
+
+def _nothing(_: str) -> Coming:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,9 @@ class Foresight:
         *,
         market: Callable[[], Market],
         views: Callable[[], Iterable[GroupView]],
+        announced: Callable[[str], Coming] = _nothing,
     ) -> None:
-        """`market`: at the prices that are trusted now."""
+        """`market`: at the prices that are trusted now; `announced`: those to come, by series."""
         self.sites: dict[str, SiteForesight] = {}
         """By site; none where a price is missing."""
         self._store = store
@@ -65,6 +71,8 @@ class Foresight:
             site.name: Recollection(site, pace.tick_s, [h for h in past if h.site == site.name])
             for site in sites
         }
+        self._announced = announced
+        self._sites = {site.name: site for site in sites}
         self._assigned: dict[GroupKey, str | None] = {}
         self._unwritten: list[SeenHour] = []
         self._fault = ""
@@ -86,10 +94,15 @@ class Foresight:
             if tariff is None or demand.problem or not groups[name]:
                 self.sites.pop(name, None)
                 continue
-            look = Look(now, tariff, demand.groups, groups[name], begun[name])
+            look = Look(now, tariff, demand.groups, groups[name], begun[name], self._coming(name))
             self._unwritten += recollection.take(look)
             await self._renew(name, recollection.foreseen())
         self._write()
+
+    def _coming(self, name: str) -> Coming:
+        """What power is going to cost, all in, as far as somebody has announced it."""
+        site = self._sites[name]
+        return [(at, usd + site.power_adder_usd_per_kwh) for at, usd in self._announced(site.power)]
 
     async def _renew(self, name: str, fresh: SiteForesight) -> None:
         """Put it in place once it can answer what was asked of the last one."""

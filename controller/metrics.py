@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TypeVar
@@ -25,6 +25,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from controller.core.charges.account import Bill
 from controller.core.model import Decision, GroupView, Plan, Quote, QuoteState
 from wire.model import OFF, Outcome, Phase, Result
 
@@ -88,6 +89,8 @@ class ControllerSnapshot:
     """Net that was earned in that time."""
     power_cap_w: Mapping[str, float]
     """By site; sites without a cap are absent."""
+    bills: Sequence[Bill]
+    """Where each demand charge stands."""
     orders_sent: int
     orders_resent: int
     frames_refused: int
@@ -212,7 +215,17 @@ def _plan(now: ControllerSnapshot) -> Iterator[Metric]:
     yield _gauge("site_power_watts", "Expected power of the plan by site.", ["site"], watts)
     caps = {(site,): cap_w for site, cap_w in sorted(now.power_cap_w.items())}
     yield _gauge("site_power_cap_watts", "Highest power allowed by site.", ["site"], caps)
+    yield from _charged(now.bills)
     yield from _owed(plan)
+
+
+def _charged(bills: Sequence[Bill]) -> Iterator[Metric]:
+    labels = ["site", "charge"]
+    help_ = "Highest mean draw of the billing month so far, the rest of the building included."
+    peaks = {(bill.site, bill.charge): bill.peak_w for bill in bills}
+    yield _gauge("demand_peak_watts", help_, labels, peaks)
+    help_ = "US dollars that the demand charge of the billing month comes to so far."
+    yield _gauge("demand_charge_usd", help_, labels, {(b.site, b.charge): b.usd for b in bills})
 
 
 def _owed(plan: Plan | None) -> Iterator[Metric]:

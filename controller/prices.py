@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from controller.core.model import Observation, Quote
-from controller.core.prices import quotes
+from controller.core.prices import announcements, quotes
 from controller.core.prices.plausibility import QuoteRules
 from controller.ports import Announcing, Feed, FeedError
 from wire import logs
@@ -46,16 +46,12 @@ class Prices:
         return quotes.quote(self._book, self._rules, series, self._clock())
 
     def announced(self, series: str) -> list[tuple[float, float]]:
-        """Instants to come and the values announced for them, as far as they are plausible.
-
-        From the first feed that announces any. Nobody else has confirmed them.
-        """
-        rule = self._rules[series]
-        for feed in self._feeds:
-            coming = feed.announced().get(series) if isinstance(feed, Announcing) else None
-            if coming:
-                return [(at, value) for at, value in coming if rule.min <= value <= rule.max]
-        return []
+        """Instants to come and the values announced for them, as far as they are plausible."""
+        told = (
+            feed.announced().get(series) for feed in self._feeds if isinstance(feed, Announcing)
+        )
+        curves = [coming for coming in told if coming]
+        return announcements.believed(curves, self._rules[series], self.quote(series).value)
 
     def take(self, observations: Iterable[Observation]) -> None:
         """Enter what was said into the book."""

@@ -13,6 +13,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from controller.core.farm import SiteSettings
+from controller.core.prices import announcements
+from controller.core.prices.announcements import Coming
 from controller.core.timing.advantage import SiteForesight
 from controller.core.timing.brake import FIRST_RATIO, SwitchBrake
 from controller.core.timing.forecast import SiteForecast
@@ -34,6 +36,8 @@ class Look:
     """Groups of the site."""
     begun: int
     """Switches that were ordered since the last look."""
+    announced: Coming = ()
+    """What power is going to cost, as far as it is announced and plausible."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ class Recollection:
     def take(self, look: Look) -> list[SeenHour]:
         """Learn from the tick that has just passed; the hour that it closed, if any."""
         seen = self._moment(look.now - self._tick_s, look.power_usd_per_kwh, look.demand_groups)
+        known = announcements.hourly(look.announced, first_at=_begun_at(seen))
+        seen = replace(seen, announced=known)
         forecast = self._learnt(seen, look.groups)
         forecast.brake.count(look.begun)
         switches = forecast.brake.begun[-1]
@@ -82,7 +88,10 @@ class Recollection:
         if self._forecast is None or groups != self._groups or seen.at_s < self._seen_at:
             before = [hour for hour in self._past if hour.begun_at < _begun_at(seen)]
             brake = self._brake(groups, before, seen.at_s)
-            self._forecast, self._groups = SiteForecast(groups, self._tick_s, brake=brake), groups
+            self._forecast, self._groups = (
+                SiteForecast(groups, self._tick_s, brake=brake, announcements=True),
+                groups,
+            )
             self._forecast.recall(map(self._recalled, before))
         self._seen_at = seen.at_s
         return self._forecast

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from controller import conditions
 from controller.core import curtailment, supposing
+from controller.core.charges.steps import Steps
 from controller.core.contracts import cover as contract_cover
 from controller.core.curtailment import GridOrder, Struck
 from controller.core.farm import FarmSettings
@@ -53,10 +54,12 @@ class Regime:
         spent: Iterable[Spent] = (),
         foresight: Callable[[], Mapping[str, SiteForesight]] = dict,
         grid_orders: Callable[[], Iterable[GridOrder]] = tuple,
+        surcharges: Callable[[], Mapping[str, Steps]] = dict,
     ) -> None:
         """`spent`: what is known of the last day.
 
-        `foresight`: what the coming day holds, by site; `grid_orders`: those that are kept.
+        `foresight`: what the coming day holds, by site; `grid_orders`: those that are kept;
+        `surcharges`: what draw costs beside its energy, by site.
         """
         self.policy = policy
         self.rules: Mapping[str, RuleState] = {}
@@ -64,6 +67,7 @@ class Regime:
         self._farm = farm
         self._foresight = foresight
         self._grid_orders = grid_orders
+        self._surcharges = surcharges
         self._spent = deque(spent)
         self._roster = Roster()
         self._struck: Struck = frozenset()
@@ -146,6 +150,7 @@ class Regime:
             now=scene.now,
             wall=scene.wall,
             foresight=self._foresight(),
+            surcharges=self._surcharges(),
             circumstances=Circumstances(
                 rules=rules,
                 spent_usd=self.spent_usd(scene.now),

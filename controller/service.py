@@ -26,6 +26,7 @@ from controller.fleet import OUTCOMES_REMEMBERED_MAX, Fleet
 from controller.foresight import Foresight, Pace
 from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
 from controller.operations import Operations
+from controller.peaks import Peaks
 from controller.policies import Policies
 from controller.policyfile import Policy
 from controller.prices import Prices
@@ -130,6 +131,14 @@ class Controller:
             Pace(clock, policy.settings.timing_tick_s, speed),
             market=lambda: economics.market(settings.farm, self.prices.quotes()),
             views=self.fleet.views,
+            announced=self.prices.announced,
+        )
+        self.peaks = Peaks(
+            store,
+            settings.farm.sites,
+            clock=clock,
+            plan=lambda: self.reconciler.newest,
+            speed=speed,
         )
         self.regime = regime.Regime(
             policy,
@@ -137,6 +146,7 @@ class Controller:
             spent=self._spent(policy),
             foresight=lambda: self.foresight.sites,
             grid_orders=store.grid_orders,
+            surcharges=self.peaks.surcharges,
         )
         self.reconciler = Reconciler(
             fleet=self.fleet,
@@ -201,6 +211,7 @@ class Controller:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.prices.run(), name="prices")
             tasks.create_task(self.foresight.run(), name="foresight")
+            tasks.create_task(self.peaks.run(), name="peaks")
             tasks.create_task(self.reconciler.run(), name="reconciler")
 
     def snapshot(self) -> ControllerSnapshot:
@@ -223,6 +234,7 @@ class Controller:
             expected_usd=tally.expected_usd,
             realized_usd=tally.realized_usd,
             power_cap_w={name: cap for name, cap in caps.items() if cap is not None},
+            bills=self.peaks.bills(),
             orders_sent=self.dispatch.sent,
             orders_resent=self.dispatch.resent,
             frames_refused=self.sessions.counts.refused,

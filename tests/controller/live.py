@@ -40,6 +40,7 @@ class Live:
         self._figures = _figures(terms)
         self._now = 0.0
         self._quotes: dict[str, Quote] = {}
+        self._announced: dict[float, float] = {}
         self._views = self._rigs(Standing(*np.full((2, terms.groups), [[3], [0]])))
         self.foresight = Foresight(
             store or MemoryStore(),
@@ -47,6 +48,7 @@ class Live:
             Pace(lambda: self._now, terms.tick_s),
             market=lambda: economics.market(self.farm, self._quotes),
             views=lambda: self._views,
+            announced=self._coming,
         )
 
     def observe(self, seen: Moment) -> None:
@@ -63,7 +65,11 @@ class Live:
             series: Quote(series, value, seen.at_s, QuoteState.FRESH)
             for series, value in values.items()
         }
+        self._announced.update(seen.announced)
         asyncio.run(self.foresight.look())
+
+    def _coming(self, _series: str) -> list[tuple[float, float]]:
+        return sorted((at, usd) for at, usd in self._announced.items() if at > self._now)
 
     def order(self, standing: Standing) -> IntArray:
         """What the plan chooses for every group."""

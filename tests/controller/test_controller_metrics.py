@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.charges.account import Bill
 from controller.core.measured import Source
 from controller.core.model import (
     Block,
@@ -118,6 +119,17 @@ def snapshot() -> ControllerSnapshot:
         expected_usd=12.5,
         realized_usd=-0.25,
         power_cap_w={"oslo": 5000.0},
+        bills=(
+            Bill(
+                site="oslo",
+                charge="on-peak",
+                usd_per_kw_month=12.5,
+                peak_w=4000.0,
+                billed_w=4800.0,
+                hours_left=90.0,
+                steps=(),
+            ),
+        ),
         orders_sent=7,
         orders_resent=2,
         frames_refused=1,

@@ -34,9 +34,13 @@ class PowerForecast:
     def observe(self, seen: Moment) -> None:
         """Take in one tick."""
         self._past.add(seen, seen.prices.power_usd_per_kwh)
-        self._begun_s = seen.at_s - seen.local_s % SECONDS_PER_H
+        begun_s = _whole(seen.at_s - seen.local_s % SECONDS_PER_H)
+        if begun_s != self._begun_s:
+            self._begun_s = begun_s
+            known = self._announced.items()
+            self._announced = {at: usd for at, usd in known if at >= begun_s}
         if self._announcements:
-            self._announced.update(seen.announced)
+            self._announced.update((_whole(at), usd) for at, usd in seen.announced)
 
     def coming(self, count: int) -> FloatArray:
         """US dollars per kWh of the present hour and the `count` hours after it."""
@@ -55,6 +59,11 @@ class PowerForecast:
                 missed = now - self._announced.get(self._begun_s, now)
                 expected[hour] = known + missed * FADE_ANNOUNCED_PER_H**hour
         return expected
+
+
+def _whole(at_s: float) -> float:
+    """Hours begin at whole seconds, whatever a clock's fractions come to."""
+    return float(round(at_s))
 
 
 def _carried(deviations: FloatArray, count: int) -> FloatArray:
