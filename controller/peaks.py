@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.core.charges import account as accounts
 from controller.core.charges import billing, meter, steps
@@ -88,10 +88,11 @@ class Peaks:
         """Take in what has been drawn since the last look."""
         now, plan = self._clock(), self._plan()
         wishes = plan.wishes if plan is not None and abs(now - plan.at) <= GAP_S_MAX else {}
+        before = list(zip(self._charges, self.bills(), strict=True))
         news = [
             charge.account
-            for charge in self._charges
-            if _looked(charge, wishes.get(charge.account.site), now)
+            for charge, bill in before
+            if _looked(charge, _credited(wishes.get(bill.site), bill), now)
         ]
         if news:
             self._write(news)
@@ -116,6 +117,17 @@ class Peaks:
             self._fault = str(error)
         else:
             self._fault = ""
+
+
+def _credited(wish: Wish | None, bill: Bill) -> Wish | None:
+    """The wish with that part of what is forgone which this charge asked for."""
+    if wish is None or wish.asked_usd_per_h <= 0.0:
+        return wish
+    own = steps.cost_usd_per_h(bill.steps, wish.free_w) - steps.cost_usd_per_h(
+        bill.steps, wish.held_w
+    )
+    part = min(1.0, own / wish.asked_usd_per_h)
+    return replace(wish, forgone_usd_per_h=part * wish.forgone_usd_per_h)
 
 
 def _turned(charge: _Charge, now: float) -> Account:

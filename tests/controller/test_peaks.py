@@ -10,7 +10,7 @@ import pytest
 
 from controller.core.charges.account import Account
 from controller.core.charges.settings import DemandChargeSettings
-from controller.core.charges.steps import Step, Wish
+from controller.core.charges.steps import Step, Wish, cost_usd_per_h
 from controller.core.farm import SiteSettings
 from controller.core.model import Plan
 from controller.peaks import Peaks
@@ -45,7 +45,10 @@ class Farm:
     def _plan(self) -> Plan | None:
         if self.drawn_w is None:
             return None
-        wish = Wish(self.drawn_w, max(self.drawn_w, self.free_w), self.drawn_w, 1.0, 2.0)
+        free_w = max(self.drawn_w, self.free_w)
+        steps = self.peaks.surcharges()["oslo"]
+        asked = cost_usd_per_h(steps, free_w) - cost_usd_per_h(steps, self.drawn_w)
+        wish = Wish(self.drawn_w, free_w, self.drawn_w, 1.0, asked)
         return Plan(at=self.now, decisions=(), net_usd_per_h=0.0, power_w={}, wishes={"oslo": wish})
 
 
@@ -93,6 +96,16 @@ def test_what_the_charge_forbids_lets_its_price_fall() -> None:
     assert after[0].usd_per_kwh < 0.7 * before[0].usd_per_kwh
     farm.pass_s(3600.0 * 6)
     assert farm.peaks.surcharges()["oslo"][0] == Step(pytest.approx(5000.0), 0.0)
+
+
+def test_what_several_charges_forbid_is_credited_to_them_by_their_parts() -> None:
+    farm = Farm(ALL_DAY, replace(ALL_DAY, name="dear", usd_per_kw_month=30.0))
+    farm.pass_s(1800.0)
+    farm.free_w = 6000.0
+    farm.pass_s(4 * 3600.0)
+    dear, cheap = (max(one.forgone_usd_per_kw) for one in farm.store.accounts())
+    assert cheap + dear == pytest.approx(4.0, rel=0.05)
+    assert dear == pytest.approx(3 * cheap, rel=0.05)
 
 
 def test_a_restart_forgets_nothing_but_the_interval_that_was_passing() -> None:

@@ -34,7 +34,7 @@ class Wish:
     free_w: float
     """What they would draw but for the price."""
     held_w: float
-    """What they would draw with it, other limits aside."""
+    """What they would draw with it, limits on switches aside."""
     forgone_usd_per_h: float
     """What the difference would bring in."""
     asked_usd_per_h: float

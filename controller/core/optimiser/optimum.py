@@ -80,9 +80,11 @@ def _stay(place: Place) -> Settlement:
 
 
 def _wish(place: Place) -> Wish:
-    """What the price of draw changes, other limits aside."""
+    """What the price of draw changes, limits on switches aside."""
+    free = auction.under_cap(place)
     held, _ = auction.priced(place)
-    free = settle(place, auction.bid(place))
+    if not rounds.fits(place, held):
+        held = free
     cheap = replace(place, limits=replace(place.limits, surcharge=()))
     forgone = place_usd_per_h(cheap, free) - place_usd_per_h(cheap, held)
     steps = place.limits.surcharge
