@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from controller.core import reasons
 from controller.core.alike import Alike, alike
 from controller.core.options.case import Case, Promises, gain_usd_per_h, reachable
 from controller.core.options.economics import Prospect
 from controller.core.policy.settings import PolicySettings
 from controller.core.timing.advantage import SiteForesight
+from controller.core.timing.forecast import Foretold
 
 POOLS_MAX = 16
 """Kinds of groups at one site that are looked ahead for; groups of rarer kinds go by payback."""
@@ -101,7 +103,15 @@ def _promised(foresight: SiteForesight, kind: Alike, runs: str | None, block: in
         settled_usd=dict(zip(kind.workloads, gains.settle_usd, strict=True)),
         tick_s=foresight.told.tick_s,
         ahead_h=foresight.told.ahead_h,
+        news=_news(foresight.told),
     )
+
+
+def _news(told: Foretold) -> str:
+    if told.turn is None:
+        return ""
+    hours, usd_per_kwh = told.turn
+    return reasons.turn(hours, usd_per_kwh, float(told.power_usd_per_kwh[0]))
 
 
 def _had_better_serve(case: Case, promised: Promises) -> bool:

@@ -64,6 +64,15 @@ def dollars(usd: float) -> str:
     return f"${usd:.{4 if 0 < abs(usd) < FINE_USD_PER_H else 2}f}"
 
 
+def turn(hours: float, usd_per_kwh: float, now_usd_per_kwh: float) -> str:
+    """What is announced of power, as a clause that follows."""
+    way = "falls" if usd_per_kwh < now_usd_per_kwh else "rises"
+    when = f"in {span(hours * 3600.0)}"
+    return (
+        f"; power {way} from ${now_usd_per_kwh:.3f} to ${usd_per_kwh:.3f}/kWh {when}, as announced"
+    )
+
+
 def expected_less(lasting_usd: float, now_usd: float, hours: int) -> str:
     """Blocked because the coming hours are expected to bring less there, or no more yet."""
     paid = "switch cost and margin included"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from controller.core.prices.announcements import HOUR_S, Coming, believed, hourly
 from controller.core.prices.plausibility import Cautious, QuoteRules
 from controller.core.timing import ledger
+from controller.core.timing.ledger import Standing
 from controller.core.timing.policies import POLICIES
-from controller.core.timing.terms import Moment
+from controller.core.timing.terms import OFF, Moment, Prices
 from tests.controller.live import SITE, Live
-from tests.controller.pool import days, rough, terms
+from tests.controller.pool import PRICES, days, rough, terms
 
 RULES = QuoteRules(
     unit="usd_per_kwh", stale_after_s=7200.0, min=-0.5, max=2.0, cautious=Cautious.HIGH,
@@ -97,3 +99,24 @@ def test_the_live_fleet_expects_what_was_announced() -> None:
     expected = live.foresight.sites[SITE].told.power_usd_per_kwh[1:10]
     announced = [moments[12 * hour].prices.power_usd_per_kwh for hour in range(3, 12)]
     assert list(expected) == pytest.approx(announced, rel=1e-6)
+
+
+def night(hour: int) -> Prices:
+    """Power that makes mining lose money until four in the morning."""
+    return replace(PRICES, power_usd_per_kwh=0.5 if hour < 4 else 0.02, demand_groups=0.0)
+
+
+def test_who_waits_for_an_announced_price_says_so() -> None:
+    told = tuple((hour * HOUR_S, night(hour).power_usd_per_kwh) for hour in range(24))
+    first, *rest = days(1, night, tick_s=TEN.tick_s)
+    live = Live(TEN)
+    live.observe(replace(first, announced=told))
+    for moment in rest[:20]:
+        live.observe(moment)
+    live.order(Standing(*np.full((2, TEN.groups), [[OFF], [0]])))
+    assert live.plan is not None
+    waits = live.plan.decisions[0]
+    whys = [option.why for option in waits.options]
+    assert waits.chosen is None
+    said = "; power falls from $0.500 to $0.020/kWh in 2.2 h, as announced"
+    assert any(why.endswith(said) for why in whys), whys

@@ -150,16 +150,17 @@ def test_a_level_that_was_seldom_wanted_is_dearer() -> None:
 
 
 def test_what_was_forgone_makes_a_level_cheaper_until_it_costs_nothing() -> None:
-    now = account(peak_w=5000.0)
+    now, march = account(peak_w=5000.0), at("2026-03-10")
     prices = []
     for _ in range(30):
         now = accounts.wished(now, 0.0, wish(6000.0, 5000.0, usd_per_h=0.5), 1.0)
-        bill = accounts.bill(now, CHARGE, OSLO, at("2026-03-10"))
-        prices.append(cost_usd_per_h(bill.steps, 5900.0))
+        steps = accounts.bill(now, CHARGE, OSLO, march).steps
+        prices.append(cost_usd_per_h(steps, 5900.0))
     assert prices == sorted(prices, reverse=True)
     assert prices[22] > 0.0
     assert prices[-1] == 0.0
-    assert bill.steps[0].above_w == 5000.0  # There is still something to be metered for.
+    last = accounts.bill(now, CHARGE, OSLO, march)
+    assert last.steps[0].above_w == 5000.0  # There is still something to be metered for.
 
 
 def test_prices_of_several_charges_add_up() -> None:

@@ -62,6 +62,8 @@ class Promises:
     """Length of that tick, seconds."""
     ahead_h: float
     """How far was looked, hours."""
+    news: str = ""
+    """What is announced of power, for people, one clause."""
 
     def usd_per_h(self, workload: str | None) -> float:
         """What waiting loses, as a rate."""

@@ -169,11 +169,12 @@ def _margin(verdict: Verdict, prospect: Prospect) -> str:
     if stake.promises is None:
         return reasons.margin(stake.hurdles.get(prospect.workload, 0.0))
     promises = stake.promises
-    return reasons.expected_less(
+    less = reasons.expected_less(
         promises.settled_usd.get(prospect.workload, 0.0),
         promises.now_usd.get(prospect.workload, 0.0),
         HORIZON_H,
     )
+    return less + promises.news
 
 
 def _counted(verdict: Verdict, prospect: Prospect) -> tuple[str, ...]:
@@ -262,7 +263,7 @@ def _moved(verdict: Verdict, what: str) -> str:
     promises = verdict.stake.promises
     if promises is not None and promises.now_usd.get(verdict.workload, 0.0) > 0.0:
         more_usd = promises.day_usd[verdict.workload]
-        return reasons.foreseen(what, before, net, more_usd, HORIZON_H)
+        return reasons.foreseen(what, before, net, more_usd, HORIZON_H) + promises.news
     scarce = _scarce(site)
     if scarce is not None and (net is None or stay is None or net <= stay):
         return reasons.shed(what, before, scarce[1])

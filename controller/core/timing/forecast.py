@@ -19,6 +19,9 @@ from controller.core.timing.terms import FloatArray, Moment
 HORIZON_H = 24
 """How far it looks; longer changes nothing that could be measured."""
 
+TURN_USD_PER_KWH = 0.01
+"""Less is no change of price that would be worth a word."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foretold:
@@ -40,6 +43,21 @@ class Foretold:
     """By hour from the next one on: probabilities of the point after by the point before."""
     brake_ratio: float
     """Price of a switch, as a share of what a busy group takes in a tick."""
+    announced_h: int = 0
+    """Hours after the present one whose price of power is announced."""
+
+    @property
+    def turn(self) -> tuple[float, float] | None:
+        """The greatest change of power's price that is announced: hours until then, and price.
+
+        None: nothing is announced that people would call a change.
+        """
+        now, ahead = self.power_usd_per_kwh[0], self.power_usd_per_kwh[1 : 1 + self.announced_h]
+        changes = np.abs(ahead - now)
+        if not changes.size or changes.max() < TURN_USD_PER_KWH:
+            return None
+        hour = int(changes.argmax())
+        return hour + self.left_ticks * self.tick_s / t.SECONDS_PER_H, float(ahead[hour])
 
     @property
     def ahead_h(self) -> float:
@@ -97,6 +115,7 @@ class SiteForecast:
             coming=coming,
             rows=rows,
             brake_ratio=self.brake.ratio,
+            announced_h=self._power.announced_h(HORIZON_H),
         )
 
     def _chances(self, demand: float) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -42,6 +42,11 @@ class PowerForecast:
         if self._announcements:
             self._announced.update((_whole(at), usd) for at, usd in seen.announced)
 
+    def announced_h(self, count: int) -> int:
+        """For how many of the `count` hours after the present one, on end, a price is announced."""
+        ahead = (self._begun_s + hour * SECONDS_PER_H for hour in range(1, count + 1))
+        return next((n for n, at_s in enumerate(ahead) if at_s not in self._announced), count)
+
     def coming(self, count: int) -> FloatArray:
         """US dollars per kWh of the present hour and the `count` hours after it."""
         hours, values = self._past.hours, self._past.values
