@@ -251,7 +251,9 @@ def _reason(verdict: Verdict, options: list[Option], rival: Option | None) -> st
     if rival is not None:
         return reasons.kept_from(what, net, rival, _lead(verdict, rival))
     others = [o for o in options if o.workload != verdict.workload and o.net_usd_per_h is not None]
-    return reasons.kept(what, net, others[0] if others else None)
+    promises = verdict.stake.promises
+    news = "" if promises is None else promises.news
+    return reasons.kept(what, net, others[0] if others else None) + news
 
 
 def _moved(verdict: Verdict, what: str) -> str:
