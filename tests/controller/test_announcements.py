@@ -103,7 +103,7 @@ def test_the_live_fleet_expects_what_was_announced() -> None:
 
 def night(hour: int) -> Prices:
     """Power that makes mining lose money until four in the morning."""
-    return replace(PRICES, power_usd_per_kwh=0.5 if hour < 4 else 0.02, demand_groups=0.0)
+    return replace(PRICES, power_usd_per_kwh=0.5 if hour < 4 else 0.02, rental_usd_per_h=0.0)
 
 
 def test_who_waits_for_an_announced_price_says_so() -> None:

@@ -53,17 +53,43 @@ def priced(place: Place) -> tuple[Settlement, bool]:
 
 
 def _below(place: Place, low: float, high: float, bound_w: float) -> Settlement:
-    """The most of value that stays below a bound, between two prices per watt."""
-    found = settle(place, bid(place, high))
+    """Much of value that stays below a bound, between two prices per watt: near to exact."""
+    above, below = bid(place, low), bid(place, high)
     low = max(low, PRICE_MIN)
     while high / low > PRICE_RATIO:
         middle = (low * high) ** 0.5
-        tried = settle(place, bid(place, middle))
-        if tried.power_w <= bound_w:
-            high, found = middle, tried
+        tried = bid(place, middle)
+        if settle(place, tried).power_w <= bound_w:
+            high, below = middle, tried
         else:
-            low = middle
-    return found
+            low, above = middle, tried
+    return _filled(place, below, above, bound_w)
+
+
+def _filled(place: Place, below: Counts, above: Counts, bound_w: float) -> Settlement:
+    """As much of the way from one to the other as the bound allows: groups alike may differ."""
+    made, best = list(below), settle(place, below)
+    for c, cohort in enumerate(place.cohorts):
+        fewest, most = 0, cohort.count if below[c] != above[c] else 0
+        while fewest < most:
+            count = (fewest + most + 1) // 2
+            tried = settle(place, (*made[:c], _moved(below[c], above[c], count), *made[c + 1 :]))
+            if tried.power_w <= bound_w:
+                fewest, best = count, tried
+            else:
+                most = count - 1
+        made[c] = _moved(below[c], above[c], fewest)
+    return best
+
+
+def _moved(origin: Sequence[int], target: Sequence[int], count: int) -> tuple[int, ...]:
+    """Counts after so many groups at most went where they are too many for where they are few."""
+    leave, arrive, moved = count, count, []
+    for before, after in zip(origin, target, strict=True):
+        less, more = min(leave, max(0, before - after)), min(arrive, max(0, after - before))
+        leave, arrive = leave - less, arrive - more
+        moved.append(before - less + more)
+    return tuple(moved)
 
 
 def under_cap(place: Place) -> Settlement:
