@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller import settings as controller
+from controller.core.charges import settings as charges
+from controller.core.farm import SiteSettings
 from controller.core.prices import plausibility
 from controller.core.prices.plausibility import QuoteRules
 from controller.feeds import assembly, catalogue, provided
@@ -167,21 +169,32 @@ def test_it_is_short_in_yaml(tmp_path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sites:
+    """What they show of a farm."""
+
+    sites: tuple[SiteSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Excerpt:
     """What the examples of docs/feeds.md show of a controller's file."""
 
-    feeds: FeedsSettings
-    quotes: dict[str, QuoteRules]
+    feeds: FeedsSettings = field(default_factory=FeedsSettings)
+    quotes: dict[str, QuoteRules] = field(default_factory=dict)
+    farm: Sites = field(default_factory=Sites)
 
 
 def test_what_the_documentation_shows_can_be_used() -> None:
     text = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
     shown = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(shown) == 3
+    assert len(shown) == 4
     for block in shown:
         excerpt = configfile.parse(block, Excerpt, name="docs/feeds.md")
         assert list(assembly.problems(excerpt.feeds, excerpt.quotes)) == []
         assert not [p for s, rule in excerpt.quotes.items() for p in plausibility.problems(s, rule)]
+        for site in excerpt.farm.sites:
+            assert len(site.demand_charges) == 3
+            assert list(charges.problems(site.name, site.demand_charges)) == []
     loaded = controller.load(ROOT / "docs" / "examples" / "feeds.yaml")
     assert assembly.count(loaded.feeds) == 16
 
