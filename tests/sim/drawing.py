@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.core.model import Offline
+from tests.sim.contracts import RIGS_MIN, contracted, with_contracts
 from tests.sim.faults import (
     CALM_S,
     CONTROLLER,
@@ -79,10 +80,13 @@ def draw(seed: int) -> Schedule:
     """The schedule of a seed; the same for ever."""
     rng = random.Random(f"{seed}/schedule")
     rigs, groups = rng.choice(RIGS), rng.choice(GROUPS)
+    if contracted(seed):
+        rigs = max(RIGS_MIN, rigs)
     names = [f"rig-{number}" for number in range(rigs)]
     schedule = _schedule(rng, seed, rigs, groups, names)
     locked = _with_locks(schedule, random.Random(f"{seed}/locks"))
-    return _with_sleepers(locked, random.Random(f"{seed}/sleepers"))
+    parked = _with_sleepers(locked, random.Random(f"{seed}/sleepers"))
+    return with_contracts(parked, random.Random(f"{seed}/contracts"))
 
 
 def _with_sleepers(schedule: Schedule, rng: random.Random) -> Schedule:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.core.model import Offline
+from controller.core.policy.contract import ContractSettings
 
 CALM_S = 14.0
 """From here on nothing goes wrong any more, virtual seconds."""
@@ -173,6 +174,10 @@ class Schedule:
     price_interval_s: float
     parks: bool = False
     """Whether a workload sleeps instead of ending."""
+    contracts: tuple[ContractSettings, ...] = ()
+    """What the farm owes, each for a workload of its own."""
+    classes: dict[str, str] = field(default_factory=dict)
+    """Classes of rigs that are not of the class `any`."""
 
     @property
     def rig_names(self) -> tuple[str, ...]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from controller import sessions
-from controller.core.model import GroupKey, Hold, Plan, RigRecord
+from controller.core.contracts import cover
+from controller.core.model import GroupKey, GroupView, Hold, Plan, RigRecord
 from controller.core.optimiser.roster import Roster
 from controller.core.options import economics
 from controller.core.options.standing import holds_in_force
 from controller.core.planning import planner
+from controller.core.policy.contract import ContractSettings
 from controller.core.policy.settings import Timing
 from controller.core.rollout import RolloutSettings
 from controller.dispatch import Dispatch
@@ -21,6 +24,7 @@ from controller.ports import Scene
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.rollout import Rollout
+from tests.sim.checks import contracts as promises
 from tests.sim.checks import controller as checks
 from tests.sim.faults import CALM_S, Schedule
 from tests.sim.hardware import now_s
@@ -45,6 +49,20 @@ LOOKS_AHEAD_ONE_IN = 16
 SOON_S = 0.2
 AWAY_S_MAX = 15.0
 """Longest absence of a controller that died."""
+
+
+class CheckedRollout(Rollout):
+    """The shipped one; what it lets through is looked at before it is carried out."""
+
+    def __init__(self, check: Callable[[Plan, Sequence[GroupView]], None]) -> None:
+        super().__init__(RolloutSettings)
+        self._check = check
+
+    def admit(self, plan: Plan, views: Sequence[GroupView], holds: Sequence[Hold]) -> Plan:
+        """See `controller.rollout.Rollout`."""
+        admitted = super().admit(plan, views, holds)
+        self._check(admitted, views)
+        return admitted
 
 
 class SimController:
@@ -77,13 +95,20 @@ class SimController:
         self._back_s = 0.0
         """It stays away at least until then."""
         ahead = schedule.seed % LOOKS_AHEAD_ONE_IN == 0
-        self._policy = replace(POLICY, timing=Timing.LOOK_AHEAD if ahead else Timing.PAYBACK)
+        timing = Timing.LOOK_AHEAD if ahead else Timing.PAYBACK
+        self._policy = replace(POLICY, timing=timing, contracts=schedule.contracts)
         self._rng = random.Random(f"{schedule.seed}/controller")
         self._roster = Roster()
         self._task: asyncio.Task[None] | None = None
         for rig in schedule.rig_names:
             self.store.put_rig(
-                RigRecord(rig=rig, site="here", rig_class="any", labels={}, public_key="")
+                RigRecord(
+                    rig=rig,
+                    site="here",
+                    rig_class=schedule.classes.get(rig, "any"),
+                    labels={},
+                    public_key="",
+                )
             )
 
     async def live(self) -> None:
@@ -176,7 +201,7 @@ class SimController:
             dispatch=dispatch,
             prices=prices,
             decide=self._decide,
-            rollout=Rollout(RolloutSettings),
+            rollout=CheckedRollout(self._check_contracts),
             ambience=Ambience(
                 wall=self._wall,
                 monotonic=loop.time,
@@ -195,7 +220,7 @@ class SimController:
     def _decide(self, scene: Scene) -> Plan:
         assert self.foresight is not None
         situation = planner.Situation(
-            views=scene.views,
+            views=cover.freed(scene.views, self._policy),
             quotes=scene.quotes,
             holds=scene.holds,
             policy=self._policy,
@@ -230,6 +255,23 @@ class SimController:
                     ago_s = self._wall() - failed_at
                     witness(checks.not_again(decision.chosen, ago_s, RETRY_FAILED_S))
         witness(checks.within_limit(situation.views, plan.decisions, set(holds), SWITCHES_MAX))
+
+    def owed(self) -> list[ContractSettings]:
+        """Contracts that are in force by the controller's clock."""
+        return [one for one in self._policy.contracts if one.in_force(self._wall())]
+
+    def _check_contracts(self, plan: Plan, views: Sequence[GroupView]) -> None:
+        """Of what is carried out: no contract is left, starved or hushed up."""
+        holds = dict(holds_in_force(self.store.holds(), self._wall()))
+        for contract in self._policy.contracts:
+            if not contract.in_force(plan.at):
+                continue
+            left = promises.left(contract, plan, views)
+            for decision, view in zip(plan.decisions, views, strict=True):
+                hold = holds.get(view.key)
+                self._witness(promises.kept(decision, view, hold, contract, left))
+            self._witness(promises.fetched(contract, plan, views, holds))
+            self._witness(promises.told(contract, plan, views))
 
     def _wall(self) -> float:
         return EPOCH + now_s() + self._wall_offset_s

@@ -28,7 +28,7 @@ FARM = FarmSettings(
             workload="chat", kind=Kind.INFERENCE, revenue="rental", gpu_power_w=400, gpu_idle_w=50
         ),
     ),
-    rig_classes=(RigClassSettings(name="any", gpu_off_w=20),),
+    rig_classes=tuple(RigClassSettings(name=name, gpu_off_w=20) for name in ("any", "other")),
 )
 POLICY = PolicySettings(
     margin_usd_per_h=0.002,

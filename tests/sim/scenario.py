@@ -13,9 +13,11 @@ from agent import journal
 from agent.core import rhythm
 from controller import sessions
 from controller.core.model import GroupKey, GroupView
+from controller.core.policy.contract import ContractSettings
 from controller.fleet import Fleet
 from tests.sim import clock, disk
 from tests.sim.attacks import Attacker
+from tests.sim.checks import contracts as promises
 from tests.sim.checks import rest as checks
 from tests.sim.drawing import draw
 from tests.sim.faults import CALM_S, Schedule
@@ -161,6 +163,7 @@ class _Scenario:
         for view in views:
             if problem := self._trouble(view):
                 yield f"{view.key}: {problem}"
+        yield from filter(None, map(self._unkept, self._controller.owed()))
 
     def _trouble(self, view: GroupView) -> str:
         machine = self._machines[view.key.rig]
@@ -178,6 +181,22 @@ class _Scenario:
             or checks.known_to_sleep(state, asleep)
             or checks.served(own, state.active, machine.balancer.sends_to)
         )
+
+    def _unkept(self, contract: ContractSettings) -> str:
+        """What a customer misses without being told."""
+        reconciler = self._controller.reconciler
+        plan = reconciler.newest if reconciler is not None else None
+        states = [
+            (machine.state(group.name), machine.hardware.awake(group.name), len(group.gpus))
+            for machine in self._machines.values()
+            for group in machine.settings.groups
+        ]
+        serving = sum(
+            gpus
+            for state, awake, gpus in states
+            if state is not None and state.desired.committed and contract.workload in awake
+        )
+        return promises.honoured(contract, serving, () if plan is None else plan.contracts)
 
     def _repair(self) -> None:
         """Once nothing goes wrong any more, an operator brings back what has failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,11 +18,15 @@ from controller.core.model import (
     GroupKey,
     GroupView,
     Hold,
+    Plan,
     Quote,
     QuoteState,
 )
+from controller.core.obligation import Coverage
+from controller.core.policy.contract import ContractSettings
 from controller.ports import StoredAssignment, StoredOutcome
-from tests.sim.checks import controller, letters, rest, rig
+from tests.sim.checks import contracts, controller, letters, rest, rig
+from tests.sim.checks.contracts import Left
 from tests.sim.witness import ViolationError, Witness
 from wire.model import (
     Assignment,
@@ -33,6 +38,7 @@ from wire.model import (
     Phase,
     Rejection,
     Result,
+    WorkloadOffer,
 )
 
 KEY = GroupKey("rig-0", "g0")
@@ -74,6 +80,23 @@ ENDED = [
 ]
 COIN = Quote("coin", 0.5, 0.0, QuoteState.FRESH)
 BAND = {"coin": (0.0, 1.0)}
+
+OWED = ContractSettings(
+    name="acme", customer="Acme", workload="coin", gpus=1, price_usd_per_gpu_h=1.0,
+    penalty_usd_per_gpu_h=1.0, start=datetime(2020, 1, 1, tzinfo=UTC),
+)  # fmt: skip
+SERVES = replace(
+    VIEW,
+    committed=True,
+    offer=GroupOffer("g0", ("gpu",), (WorkloadOffer("coin", Kind.MINING),)),
+)
+SERVING = Plan(at=0.0, decisions=(replace(STAYS, committed=True),), net_usd_per_h=0.0, power_w={})
+SHORT = replace(SERVING, decisions=(STAYS,))
+LACKING = Coverage(
+    contract="acme", owed_gpus=1, bound_gpus=0, serving_gpus=0, lacking_gpus=1, in_force=True
+)
+NONE = Left(0, 0)
+CONFESSED = replace(SHORT, contracts=(LACKING,), warnings=("contract acme with Acme lacks 1",))
 
 ROUTED = Workload(
     name="chat",
@@ -129,6 +152,15 @@ KEPT = {
     "movable": controller.movable(MOVES, VIEW, None),
     "obeyed": controller.obeyed(MOVES, VIEW, HOLD, ["spare"]),
     "lock_respected": controller.lock_respected(MOVES, RENTED, replace(HOLD, breaks_lock=True)),
+    "kept": contracts.kept(MOVES, SERVES, None, OWED, Left(1, 1))
+    or contracts.kept(MOVES, SERVES, HOLD, OWED, Left(0, 0))
+    or contracts.kept(MOVES, replace(SERVES, avoided=(Rejection("coin", "bad"),)), None, OWED, NONE)
+    or contracts.kept(MOVES, replace(SERVES, committed=False), None, OWED, NONE),
+    "fetched": contracts.fetched(OWED, SERVING, [SERVES], {})
+    or contracts.fetched(OWED, SHORT, [SERVES], {KEY: HOLD})
+    or contracts.fetched(OWED, SHORT, [replace(SERVES, status=SWITCHING.status)], {}),
+    "told": contracts.told(OWED, SERVING, [SERVES]) or contracts.told(OWED, CONFESSED, [SERVES]),
+    "honoured": contracts.honoured(OWED, 1, ()) or contracts.honoured(OWED, 0, [LACKING]),
     "not_again": controller.not_again("coin", 60.0, 60.0),
     "ends_alike": controller.ends_alike(DONE, DONE),
     "says_why": controller.says_why(FAILURE),
@@ -222,6 +254,18 @@ BROKEN_PROMISES = {
     "movable": [controller.movable(MOVES, view, None) for view in (AWAY, SWITCHING, BROKEN)],
     "obeyed": [controller.obeyed(STAYS, VIEW, HOLD, ["spare"])],
     "lock_respected": [controller.lock_respected(MOVES, RENTED, held) for held in (None, HOLD)],
+    "kept": [
+        contracts.kept(MOVES, SERVES, None, OWED, Left(1, 0)),
+        contracts.kept(STAYS, SERVES, None, OWED, NONE),
+        contracts.kept(MOVES, replace(SERVES, status=SWITCHING.status), None, OWED, NONE),
+    ],
+    "fetched": [contracts.fetched(OWED, SHORT, [SERVES], {})],
+    "told": [
+        contracts.told(OWED, SHORT, [SERVES]),
+        contracts.told(OWED, replace(CONFESSED, warnings=()), [SERVES]),
+        contracts.told(OWED, replace(SERVING, contracts=(LACKING,)), [SERVES]),
+    ],
+    "honoured": [contracts.honoured(OWED, 0, [replace(LACKING, contract="other")])],
     "not_again": [controller.not_again("coin", 59.0, 60.0)],
     "ends_alike": [controller.ends_alike(DONE, FAILURE)],
     "says_why": [controller.says_why(replace(FAILURE, reason=""))],
@@ -258,7 +302,7 @@ def test_a_broken_promise_is_named(name: str) -> None:
 def test_no_checker_is_left_out() -> None:
     checkers = {
         name
-        for module in (controller, letters, rest, rig)
+        for module in (contracts, controller, letters, rest, rig)
         for name, checker in inspect.getmembers(module, inspect.isfunction)
         if checker.__module__ == module.__name__
         and not name.startswith("_")

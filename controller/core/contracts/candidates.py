@@ -149,8 +149,10 @@ def _candidacy(contract: ContractSettings, party: Party, policy: PolicySettings)
     there = view.assigned == contract.workload
     incumbent, elsewhere = view.committed and there, view.committed and not there
     runs, kept = standing.runs == contract.workload, not standing.free
-    sound = standing.block is not Block.OFFLINE and view.online
-    serves = sound and runs and not standing.in_switch
+    sound = standing.block is not Block.OFFLINE and view.online and view.status is not None
+    # What an operator's hold wants is not yet what runs.
+    active = None if view.status is None else view.status.active
+    serves = sound and active == contract.workload and not standing.in_switch
     gpus = max(1, len(view.offer.gpus))
     switch_s = policy.inference_switch.duration_s if view.switch_s is None else view.switch_s
     return Candidacy(

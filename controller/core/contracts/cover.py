@@ -3,7 +3,8 @@
 A group that serves a contract keeps serving it while it can: contracts are never moved about for
 money. First those that serve already are dealt out, so that nobody moves who need not, and no
 contract is broken for a dearer one; then others are fetched. Every contract that can be served is
-served; what cannot be is told, never dropped.
+served; what cannot be is told, never dropped. Who serves one is handed to another only when those
+who take over serve already.
 """
 
 from __future__ import annotations
@@ -110,6 +111,9 @@ def cover(parties: Sequence[Party], policy: PolicySettings, now: float) -> Cover
         slots -= _claim(search, contract, None if contract in urgent else max(0, slots))
         if contract in urgent:
             _rearrange(search, contract)
+    for contract in due:
+        if contract.in_force(now):
+            _hand_over(search, contract)
     bonds = {member: bond for c in due for member, bond in _bonds(search, c)}
     coverages = tuple(_coverage(search, c, parties, now, late=c in urgent) for c in due)
     return Cover(bonds=bonds, coverages=coverages)
@@ -191,6 +195,21 @@ def _pulled(search: _Search, contract: ContractSettings, asked: set[str]) -> boo
         search.drop(member)
         search.take(other.name, member, theirs)
     return False
+
+
+def _hand_over(search: _Search, contract: ContractSettings) -> None:
+    """Take back who serves it until they do who were found instead; those are fetched meanwhile."""
+    workloads = {one.name: one.workload for one in search.contracts}
+    for one in search.ranked[contract.name]:
+        for member in one.members:
+            if search.sums(contract.name).serving >= contract.gpus:
+                return
+            taker = search.claims.get(member)
+            if not (one.serves and one.stays) or workloads.get(taker or "") == contract.workload:
+                continue
+            if taker is not None:
+                search.drop(member)
+            search.take(contract.name, member, one)
 
 
 def _bonds(search: _Search, contract: ContractSettings) -> Iterator[tuple[int, Bond]]:

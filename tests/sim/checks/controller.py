@@ -37,13 +37,14 @@ def switching(view: GroupView) -> bool:
 def within_limit(
     views: Sequence[GroupView], decisions: Sequence[Decision], held: set[GroupKey], most: int
 ) -> str:
-    """Groups that are sent off for money fit beside those already under way."""
+    """Groups that are sent off for money fit beside those under way and what contracts send off."""
     under_way = sum(switching(view) for view in views)
     runs = {view.key: view.status.active for view in views if view.status is not None}
-    begun = [d.key for d in decisions if d.moves and d.chosen != runs.get(d.key)]
-    begun = [key for key in begun if key not in held]
-    if len(begun) > max(0, most - under_way):
-        return f"{len(begun)} groups are sent off while {under_way} are under way; {most} may be"
+    begun = [d for d in decisions if d.moves and d.chosen != runs.get(d.key) and d.key not in held]
+    for_money = sum(not decision.committed for decision in begun)
+    under_way += len(begun) - for_money
+    if for_money > max(0, most - under_way):
+        return f"{for_money} groups are sent off while {under_way} are under way; {most} may be"
     return ""
 
 
