@@ -25,6 +25,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from controller import owed
 from controller.core.charges.account import Bill
 from controller.core.model import Decision, GroupView, Plan, Quote, QuoteState
 from wire.model import OFF, Outcome, Phase, Result
@@ -216,7 +217,7 @@ def _plan(now: ControllerSnapshot) -> Iterator[Metric]:
     caps = {(site,): cap_w for site, cap_w in sorted(now.power_cap_w.items())}
     yield _gauge("site_power_cap_watts", "Highest power allowed by site.", ["site"], caps)
     yield from _charged(now.bills)
-    yield from _owed(plan)
+    yield from (_gauge(*one) for one in owed.gauges(plan))
 
 
 def _charged(bills: Sequence[Bill]) -> Iterator[Metric]:
@@ -226,19 +227,6 @@ def _charged(bills: Sequence[Bill]) -> Iterator[Metric]:
     yield _gauge("demand_peak_watts", help_, labels, peaks)
     help_ = "US dollars that the demand charge of the billing month comes to so far."
     yield _gauge("demand_charge_usd", help_, labels, {(b.site, b.charge): b.usd for b in bills})
-
-
-def _owed(plan: Plan | None) -> Iterator[Metric]:
-    gpus = {
-        (one.contract, state): getattr(one, f"{state}_gpus")
-        for one in (plan.contracts if plan else ())
-        for state in ("owed", "bound", "serving", "lacking")
-    }
-    help_ = "GPUs of a contract: owed, bound to it by the plan, serving now, found nowhere."
-    yield _gauge("contract_gpus", help_, ["contract", "state"], gpus)
-    met = {(one.name,): one.met for one in (plan.requirements if plan else ())}
-    help_ = "1 where the plan meets what the policy requires of the whole fleet, else 0."
-    yield _gauge("requirement_met", help_, ["requirement"], met)
 
 
 def _quotes(now: ControllerSnapshot) -> Iterator[Metric]:

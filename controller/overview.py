@@ -176,7 +176,16 @@ def promises(plan: Plan | None) -> tuple[Check, ...]:
         if one.lacking_gpus
     ]
     hint = "short; `rigshift policy show` says of what"
-    return (_check("contracts", short, len(plan.contracts), hint),)
+    judged = [(one.contract, one.availability) for one in plan.contracts if one.availability]
+    broken = [
+        f"{name} was served {one.ratio or 0.0:.3%} this month, {one.promised_ratio:.4g} is promised"
+        for name, one in judged
+        if one.breached
+    ]
+    given = _check("contracts", short, len(plan.contracts), hint)
+    if not judged:
+        return (given,)
+    return given, _check("availability", broken, len(judged), "below what is promised")
 
 
 def _check(name: str, bad: Sequence[str], count: int, hint: str) -> Check:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from controller import conditions
 from controller.core import curtailment, supposing
 from controller.core.charges.steps import Steps
+from controller.core.contracts import availability
 from controller.core.contracts import cover as contract_cover
+from controller.core.contracts.availability import Attendance
 from controller.core.curtailment import GridOrder, Struck
 from controller.core.farm import FarmSettings
 from controller.core.model import GroupKey, Plan
@@ -64,6 +66,8 @@ class Regime:
         self.policy = policy
         self.rules: Mapping[str, RuleState] = {}
         """Where the rules stand."""
+        self.attendance = Attendance()
+        """What contracts were owed and got; to be replaced by one that knows the past."""
         self._farm = farm
         self._foresight = foresight
         self._grid_orders = grid_orders
@@ -81,7 +85,10 @@ class Regime:
         readings = self._readings(self.policy, scene)
         self.rules = signals.advanced(self.rules, self.policy.settings.rules, readings, scene.now)
         self._struck = curtailment.struck(self._farm, scene.quotes, self._struck, scene.now)
-        return self._planned(self.policy, self.rules, scene)
+        self.attendance.until(scene.now)
+        plan = self._planned(self.policy, self.rules, scene)
+        self.attendance.turn(plan.contracts, scene.now)
+        return plan
 
     def foresee(self, scene: Scene) -> Plan:
         """The same with rules as they stand; nothing is remembered of it."""
@@ -154,6 +161,7 @@ class Regime:
             circumstances=Circumstances(
                 rules=rules,
                 spent_usd=self.spent_usd(scene.now),
+                availability=availability.judged(settings.contracts, self.attendance, scene.now),
                 notes=(*map(str, limits), *notes(settings.rules, states)),
             ),
         )

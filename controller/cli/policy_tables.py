@@ -9,7 +9,8 @@ from rich.text import Text
 
 from controller.answers import Move, PolicyChecked, PolicyPreview, PolicyShown, RuleLine
 from controller.cli.tables import plain, usd, when
-from controller.core.obligation import Coverage, Fulfilment
+from controller.core import reasons
+from controller.core.obligation import Availability, Coverage, Fulfilment
 from controller.ports import StoredPolicy
 from wire.model import OFF
 
@@ -92,11 +93,21 @@ def owed(
 ) -> Iterator[Text | Table]:
     """What contracts get, and how requirements are met."""
     if contracts:
-        table = plain("Contracts", "Name", "Owed>", "Bound>", "Serving>", "Lacking>", "State")
+        table = plain(
+            "Contracts",
+            "Name",
+            "Owed>",
+            "Bound>",
+            "Serving>",
+            "Lacking>",
+            "Month>",
+            "Left>",
+            "State",
+        )
         for one in contracts:
             figures = one.owed_gpus, one.bound_gpus, one.serving_gpus, one.lacking_gpus
             state = one.why or ("in force" if one.in_force else "being prepared")
-            table.add_row(one.contract, *map(str, figures), state)
+            table.add_row(one.contract, *map(str, figures), *_month(one.availability), state)
         yield table
     if requirements:
         table = plain("Requirements", "Name", "Least>", "Most>", "Planned>", "Unit", "")
@@ -106,6 +117,14 @@ def owed(
             counted = f"{each.counted:.4g}"
             table.add_row(each.name, f"{each.least:.4g}", most, counted, each.unit, mark)
         yield table
+
+
+def _month(one: Availability | None) -> tuple[str, str]:
+    """What was served of the month so far, and how long the contract may still be down."""
+    if one is None or one.ratio is None:
+        return "", ""
+    left = "none" if one.left_s <= 0 else reasons.span(one.left_s)
+    return f"{one.ratio:.3%}", left
 
 
 def _rules(rules: Sequence[RuleLine]) -> Table:

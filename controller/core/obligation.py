@@ -10,6 +10,33 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """How a contract stands in the calendar month, UTC, by what groups really did."""
+
+    promised_ratio: float
+    owed_gpu_h: float
+    """So far, as far as anybody looked."""
+    short_gpu_h: float
+    """What of that nobody served."""
+    allowed_gpu_h: float
+    """What may be missing in the whole month before its penalty is due."""
+    left_s: float
+    """How long the whole contract may still be down, seconds; below 0: too much is missing."""
+    guarded: bool
+    """Little of that is left: it is spared every interruption that can be helped."""
+
+    @property
+    def ratio(self) -> float | None:
+        """Served part of what was owed so far; none: nothing was."""
+        return 1.0 - self.short_gpu_h / self.owed_gpu_h if self.owed_gpu_h else None
+
+    @property
+    def breached(self) -> bool:
+        """Whether more is missing than may be in the whole month."""
+        return self.left_s < -TOLERANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """One contract under one plan, GPUs."""
 
@@ -26,6 +53,8 @@ class Coverage:
     """Whether it is owed already; before its start groups are being made ready."""
     why: str = ""
     """What stands in the way of those that lack."""
+    availability: Availability | None = None
+    """How it stands this month; none before its start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ from controller.core.model import (
     Quote,
     QuoteState,
 )
-from controller.core.obligation import Coverage, Fulfilment
+from controller.core.obligation import Availability, Coverage, Fulfilment
+from controller.core.requirement import Unmet
 from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
 from tests.controller.desk import view
 from wire.model import Kind, Outcome, Phase, Result
@@ -103,8 +104,29 @@ def snapshot() -> ControllerSnapshot:
                     serving_gpus=4,
                     lacking_gpus=2,
                     in_force=True,
+                    availability=Availability(
+                        promised_ratio=0.99,
+                        owed_gpu_h=100.0,
+                        short_gpu_h=0.5,
+                        allowed_gpu_h=57.6,
+                        left_s=25695.0,
+                        guarded=False,
+                    ),
                 ),
             ),
+            unmet=(
+                Unmet(
+                    name="contract acme",
+                    unit="GPUs",
+                    short=2.0,
+                    excess=0.0,
+                    repairs=(),
+                    lacking=2.0,
+                    text="contract acme lacks 2 of 8 GPUs",
+                ),
+            ),
+            value_usd_per_h=0.75,
+            bound_usd_per_h=1.0,
             requirements=(
                 Fulfilment(name="desk ai", unit="GPUs", least=4.0, most=None, counted=6.0),
             ),

@@ -9,7 +9,7 @@ who take over serve already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from controller.core.contracts import candidates
@@ -90,11 +90,20 @@ def freed(views: Sequence[GroupView], policy: PolicySettings) -> tuple[GroupView
     )
 
 
-def cover(parties: Sequence[Party], policy: PolicySettings, now: float) -> Cover:
-    """Bind groups to all contracts that are owed now, or must be prepared for now."""
+def cover(
+    parties: Sequence[Party],
+    policy: PolicySettings,
+    now: float,
+    guarded: Set[str] = frozenset(),
+) -> Cover:
+    """Bind groups to all contracts that are owed now, or must be prepared for now.
+
+    `guarded`: those that can bear hardly any more downtime. They are asked first what they need,
+    and who serves them is left alone even where others could.
+    """
     owed = sorted(
         (c for c in policy.contracts if now < c.ends_at),
-        key=lambda c: (-c.penalty_usd_per_gpu_h, c.name),
+        key=lambda c: (c.name not in guarded, -c.penalty_usd_per_gpu_h, c.name),
     )
     ranked = {c.name: candidates.ranked(c, parties, policy) for c in owed}
     due = [c for c in owed if candidates.due(c, ranked[c.name], policy, now)]
@@ -113,7 +122,7 @@ def cover(parties: Sequence[Party], policy: PolicySettings, now: float) -> Cover
             _rearrange(search, contract)
     for contract in due:
         if contract.in_force(now):
-            _hand_over(search, contract)
+            _hand_over(search, contract, spared=contract.name in guarded)
     bonds = {member: bond for c in due for member, bond in _bonds(search, c)}
     coverages = tuple(_coverage(search, c, parties, now, late=c in urgent) for c in due)
     return Cover(bonds=bonds, coverages=coverages)
@@ -197,14 +206,17 @@ def _pulled(search: _Search, contract: ContractSettings, asked: set[str]) -> boo
     return False
 
 
-def _hand_over(search: _Search, contract: ContractSettings) -> None:
-    """Take back who serves it until they do who were found instead; those are fetched meanwhile."""
+def _hand_over(search: _Search, contract: ContractSettings, *, spared: bool) -> None:
+    """Take back who serves it until they do who were found instead; those are fetched meanwhile.
+
+    From one that is spared nobody is taken at all.
+    """
     workloads = {one.name: one.workload for one in search.contracts}
     for one in search.ranked[contract.name]:
         for member in one.members:
-            if search.sums(contract.name).serving >= contract.gpus:
-                return
             taker = search.claims.get(member)
+            if search.sums(contract.name).serving >= contract.gpus and not (spared and taker):
+                continue
             if not (one.serves and one.stays) or workloads.get(taker or "") == contract.workload:
                 continue
             if taker is not None:

@@ -5,7 +5,7 @@ Only where nothing else is left to save; a contract that goes before the cap is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from controller.core.contracts.candidates import Party
@@ -20,15 +20,17 @@ from controller.core.policy.contract import ContractSettings, Curtailed
 Bonded = tuple[Party, Bond | None]
 
 
-def curtailed(bonded: Sequence[Bonded], market: Market) -> tuple[Bonded, ...]:
-    """Groups of contracts that yield stand still, the cheapest to fail first."""
+def curtailed(
+    bonded: Sequence[Bonded], market: Market, guarded: Set[str] = frozenset()
+) -> tuple[Bonded, ...]:
+    """Groups of contracts that yield stand still, the cheapest first, `guarded` ones last."""
     excess = {site: watts for site, watts in _excess_w(bonded, market) if watts > 0.0}
     if not excess:
         return tuple(bonded)
     taken: dict[int, int] = {}
     order = sorted(
         (i for i, one in enumerate(bonded) if _yields(one) and one[0].case.view.site in excess),
-        key=lambda i: (_penalty(bonded[i][1]), bonded[i][0].members[0]),
+        key=lambda i: (*_penalty(bonded[i][1], guarded), bonded[i][0].members[0]),
     )
     for i in order:
         party, bond = bonded[i]
@@ -67,8 +69,10 @@ def _split(one: Bonded, taken: int) -> Iterator[Bonded]:
     yield Party(_given_up(party.case, bond.contract), party.members[keep:]), bond
 
 
-def _penalty(bond: Bond | None) -> float:
-    return 0.0 if bond is None else bond.contract.penalty_usd_per_gpu_h
+def _penalty(bond: Bond | None, guarded: Set[str]) -> tuple[bool, float]:
+    if bond is None:
+        return False, 0.0
+    return bond.contract.name in guarded, bond.contract.penalty_usd_per_gpu_h
 
 
 def _yields(one: Bonded) -> bool:

@@ -8,16 +8,18 @@ and requirements on their sum.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from controller.core.contracts import availability as contract_availability
 from controller.core.contracts import cover as contract_cover
+from controller.core.contracts import interruption
 from controller.core.contracts import surrender as contract_yield
 from controller.core.contracts import tie as contract_terms
 from controller.core.contracts.candidates import Party, fits
 from controller.core.contracts.surrender import Bonded
 from controller.core.model import Block, GroupKey
-from controller.core.obligation import Coverage, Fulfilment
+from controller.core.obligation import Availability, Coverage, Fulfilment
 from controller.core.options.case import Case
 from controller.core.options.economics import Market
 from controller.core.options.standing import Standing
@@ -40,6 +42,13 @@ class Circumstances:
     """What switches have cost in the last 24 hours."""
     notes: tuple[str, ...] = ()
     """What people should know of the rules, such as that one cannot be told."""
+    availability: Mapping[str, Availability] = field(default_factory=dict)
+    """How contracts stand this month, by name."""
+
+    @property
+    def guarded(self) -> frozenset[str]:
+        """Contracts that can bear hardly any more downtime."""
+        return frozenset(name for name, one in self.availability.items() if one.guarded)
 
 
 NOTHING_SPECIAL = Circumstances()
@@ -52,6 +61,8 @@ class Obligations:
     parties: tuple[Party, ...]
     requirements: tuple[Requirement, ...] = ()
     coverages: tuple[Coverage, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What people should hear of while they can still change it."""
 
 
 def obligations(
@@ -66,16 +77,21 @@ def obligations(
 
     `keys` are those of all groups, in the order that members are places of.
     """
+    known_so_far = circumstances.availability
+    notes: tuple[str, ...] = ()
     if policy.maintenance:
+        notes = tuple(interruption.warnings(parties, keys, policy, known_so_far, now))
         parties = [part for party in parties for part in _maintained(party, keys, policy, now)]
     bonded: Sequence[Bonded] = [(p, None) for p in parties]
     coverages: tuple[Coverage, ...] = ()
     known = {contract.workload for contract in policy.contracts}
     if known:
-        cover = contract_cover.cover(parties, policy, now)
+        guarded = circumstances.guarded
+        cover = contract_cover.cover(parties, policy, now, guarded)
         bonded = tuple(contract_terms.engaged(parties, cover, market, now))
-        bonded = contract_yield.curtailed(bonded, market)
-        coverages = tuple(contract_yield.left(cover.coverages, bonded))
+        bonded = contract_yield.curtailed(bonded, market, guarded)
+        left = contract_yield.left(cover.coverages, bonded)
+        coverages = tuple(contract_availability.with_availability(left, known_so_far))
     gpus = sum(len(p.case.view.offer.gpus) * len(p.members) for p in parties)
     required = tuple(_requirements(policy, gpus, coverages, now))
     thrift = treasury.exhausted(policy.treasury, circumstances.spent_usd)
@@ -89,6 +105,7 @@ def obligations(
         ),
         requirements=required,
         coverages=coverages,
+        notes=notes,
     )
 
 
@@ -119,10 +136,13 @@ def warnings(
     asked: Obligations,
     net_usd_per_h: float,
     now: float,
+    availability: Mapping[str, Availability],
 ) -> Iterator[str]:
     """What the plan could not meet, and what the owner should know of the money."""
     contracts = {contract.name: contract for contract in policy.contracts}
     yield from contract_terms.warnings(asked.coverages, contracts)
+    yield from contract_availability.warnings(availability, contracts)
+    yield from asked.notes
     yield from treasury.warnings(policy.treasury, policy.contracts, now, net_usd_per_h)
 
 

@@ -87,7 +87,8 @@ def plan(situation: Situation, roster: Roster | None = None) -> Plan:
     unmet = tuple(repair.unmet(fleet, best, roll, highs.solve, situation.effort))
     made = summing.up(situation.policy, situation.now, market, crews, best, roster.keys, unmet)
     policy, told = situation.policy, situation.circumstances.notes
-    owed = obligations.warnings(policy, asked, made.net_usd_per_h, situation.now)
+    known = situation.circumstances.availability
+    owed = obligations.warnings(policy, asked, made.net_usd_per_h, situation.now, known)
     return replace(
         made,
         warnings=(*owed, *made.warnings, *told),

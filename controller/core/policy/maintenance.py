@@ -47,11 +47,14 @@ def window(
     found = [
         one
         for one in windows
-        if one.begin.timestamp() <= now < one.end.timestamp()
-        and (not one.sites or site in one.sites)
-        and (not one.rigs or rig in one.rigs)
+        if one.begin.timestamp() <= now < one.end.timestamp() and covers(one, site, rig)
     ]
     return next((one for one in found if one.act is Act.OFF), found[0] if found else None)
+
+
+def covers(one: MaintenanceSettings, site: str, rig: str) -> bool:
+    """Whether it is for the groups of a rig."""
+    return (not one.sites or site in one.sites) and (not one.rigs or rig in one.rigs)
 
 
 def why(one: MaintenanceSettings) -> str:

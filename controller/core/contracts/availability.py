@@ -1,0 +1,163 @@
+"""How far a contract's availability was kept this month, and how much downtime it can still bear.
+
+Counted from what groups really did: GPU-hours owed against GPU-hours in which its workload ran,
+proven. Months are of the UTC calendar. What nobody looked at counts neither way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from controller.core import reasons
+from controller.core.obligation import Availability, Coverage
+from controller.core.policy.contract import ContractSettings
+
+SECONDS_PER_H = 3600.0
+
+GAP_S_MAX = 3600.0
+"""A plan older than this says nothing of the time since."""
+
+GUARD_RATIO = 0.25
+"""A contract with no more than this part of its downtime left is spared what can be helped."""
+
+MONTHS_KEPT = 2
+"""This one, and the last for whoever looks right after its end."""
+
+Month = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a contract was owed in a month so far, and what of that it missed, GPU-hours."""
+
+    owed_gpu_h: float = 0.0
+    short_gpu_h: float = 0.0
+
+    def plus(self, other: Service) -> Service:
+        """Both together."""
+        return Service(self.owed_gpu_h + other.owed_gpu_h, self.short_gpu_h + other.short_gpu_h)
+
+
+class Attendance:
+    """Adds up service as plans go by; knows nothing of time but what it is told."""
+
+    def __init__(self, past: Iterable[tuple[str, float, Service]] = ()) -> None:
+        """`past`: contract, an instant of the month and what was counted before this start."""
+        self._service: dict[tuple[str, Month], Service] = {}
+        self._since: float | None = None
+        self._open: Sequence[Coverage] = ()
+        for contract, at, service in past:
+            self._add(contract, month(at), service)
+
+    def turn(self, coverages: Sequence[Coverage], now: float) -> None:
+        """From `now` on it is this; until now it was what the last turn said."""
+        self.until(now)
+        self._open = coverages
+
+    def until(self, now: float) -> None:
+        """It is still what the last turn said."""
+        since, self._since = self._since, now
+        if since is not None and 0.0 < now - since <= GAP_S_MAX:
+            for one in self._open:
+                if one.in_force:
+                    self._count(one, since, now)
+
+    def service(self, contract: str, now: float) -> Service:
+        """What is known of a contract's month."""
+        return self._service.get((contract, month(now)), Service())
+
+    def _count(self, one: Coverage, since: float, until: float) -> None:
+        short = max(0, one.owed_gpus - one.serving_gpus)
+        turn = min(until, month_ends_at(since))
+        for at, seconds in ((since, turn - since), (turn, until - turn)):
+            hours = seconds / SECONDS_PER_H
+            if hours > 0.0:
+                service = Service(one.owed_gpus * hours, short * hours)
+                self._add(one.contract, month(at), service)
+
+    def _add(self, contract: str, of: Month, service: Service) -> None:
+        known = self._service.get((contract, of), Service())
+        self._service[contract, of] = known.plus(service)
+        months = sorted({month for _, month in self._service})[-MONTHS_KEPT:]
+        self._service = {k: v for k, v in self._service.items() if k[1] in months}
+
+
+def judged(
+    contracts: Sequence[ContractSettings], attendance: Attendance, now: float
+) -> dict[str, Availability]:
+    """How every contract in force stands, by name."""
+    return {
+        one.name: judge(one, attendance.service(one.name, now), now)
+        for one in contracts
+        if one.in_force(now)
+    }
+
+
+def judge(contract: ContractSettings, service: Service, now: float) -> Availability:
+    """How a contract stands this month.
+
+    What may be missing is a part of all that is owed in the month, so a contract that begins or
+    ends within it may miss less.
+    """
+    begins, ends = month_begins_at(now), month_ends_at(now)
+    hours = (min(ends, contract.ends_at) - max(begins, contract.starts_at)) / SECONDS_PER_H
+    allowed_gpu_h = (1.0 - contract.availability_ratio) * contract.gpus * max(0.0, hours)
+    left_gpu_h = allowed_gpu_h - service.short_gpu_h
+    return Availability(
+        promised_ratio=contract.availability_ratio,
+        owed_gpu_h=service.owed_gpu_h,
+        short_gpu_h=service.short_gpu_h,
+        allowed_gpu_h=allowed_gpu_h,
+        left_s=left_gpu_h / contract.gpus * SECONDS_PER_H,
+        guarded=left_gpu_h <= GUARD_RATIO * allowed_gpu_h,
+    )
+
+
+def with_availability(
+    coverages: Iterable[Coverage], known: Mapping[str, Availability]
+) -> Iterator[Coverage]:
+    """The same, each with how its contract stands."""
+    for one in coverages:
+        yield replace(one, availability=known.get(one.contract))
+
+
+def warnings(
+    known: Mapping[str, Availability], contracts: Mapping[str, ContractSettings]
+) -> Iterator[str]:
+    """Promises of availability that are broken, or soon will be, with their numbers."""
+    for name, one in known.items():
+        contract = contracts.get(name)
+        if contract is None or not one.short_gpu_h:
+            continue
+        who = f"contract {name} with {contract.customer}"
+        so_far = f"was served {one.ratio or 0.0:.3%} of this month so far"
+        promised = f"{one.promised_ratio:.4g} is promised"
+        if one.breached:
+            due = one.short_gpu_h * contract.penalty_usd_per_gpu_h
+            yield (
+                f"{who} {so_far}, {promised}: {one.short_gpu_h:.1f} GPU-hours are missing where "
+                f"{one.allowed_gpu_h:.1f} may be in the whole month, so ${due:.2f} are due"
+            )
+        elif one.guarded:
+            left = reasons.span(one.left_s)
+            yield f"{who} {so_far}, {promised}: it may be down for {left} more, so it is spared"
+
+
+def month(at: float) -> Month:
+    """Year and month of an instant, UTC."""
+    day = datetime.fromtimestamp(at, UTC)
+    return day.year, day.month
+
+
+def month_begins_at(at: float) -> float:
+    """The first instant of its month, epoch seconds."""
+    year, number = month(at)
+    return datetime(year, number, 1, tzinfo=UTC).timestamp()
+
+
+def month_ends_at(at: float) -> float:
+    """The first instant of the next month, epoch seconds."""
+    year, number = month(at)
+    return datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC).timestamp()
