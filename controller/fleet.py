@@ -5,12 +5,13 @@ The one place that holds the controller's picture of the fleet; it decides nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from controller import audit
 from controller.core.model import GroupKey, GroupView, RigRecord
-from controller.core.options.experience import Experience, Route, travelled
+from controller.core.options.experience import Experience
+from controller.core.options.routes import RouteTimes
 from controller.portraits import Portraits
 from controller.ports import Store, StoredAssignment, StoredOutcome
 from controller.sessions import Session, Sessions
@@ -67,8 +68,7 @@ class Fleet:
         self._speed = seconds_per_second
         self.portraits = Portraits(store, lambda: self.records, now, seconds_per_second)
         self._experience: dict[GroupKey, Experience] = {}
-        self._route_s: dict[str, Mapping[Route, float]] = {}
-        """By class, in the rigs' own seconds."""
+        self._routes = RouteTimes()
         self._by_rig: dict[str, dict[str, Assignment]] = {}
         """The same assignments by rig and group: ten thousand rigs are asked for theirs in turn."""
         self._ended: dict[GroupKey, int] = {}
@@ -121,6 +121,8 @@ class Fleet:
         at = self._now()
         self.store.put_assignments(assignments, [audit.assigning(a, at) for a in assignments])
         self._remember(assignments)
+        for key, order in ((stored.key, stored.assignment) for stored in assignments):
+            self._routes.asked(key, order.generation, order.workload, self._status(key))
 
     def assigned(self, rig: str) -> tuple[Assignment, ...]:
         """The newest assignment of each group that a rig offers, in the rig's own order."""
@@ -206,10 +208,12 @@ class Fleet:
         key = GroupKey(entry.rig, entry.outcome.group)
         self._ended[key] = max(self._ended.get(key, 0), entry.outcome.generation)
         known = self._experience.get(key, Experience())
-        self._experience[key] = known.learned(entry.outcome, entry.received_at)
+        learnt = known.learned(entry.outcome, entry.received_at)
+        # Waking says nothing of how long a start takes.
+        woken = self._routes.woken(key, entry.outcome)
+        self._experience[key] = replace(learnt, switch_s=known.switch_s) if woken else learnt
         if (record := self.records.get(entry.rig)) is not None:
-            known_s = self._route_s.get(record.rig_class, {})
-            self._route_s[record.rig_class] = travelled(known_s, entry.outcome)
+            self._routes.learn(key, record.rig_class, entry.outcome)
 
     def _offers(self, rig: str) -> tuple[GroupOffer, ...]:
         """What a rig offers, or offered before the controller's start."""
@@ -247,14 +251,9 @@ class Fleet:
             measured=insight.measured,
             figures=insight.figures,
             switch_s=None if switch_s is None else switch_s * self._speed,
-            route_s=self._paced(self._route_s.get(record.rig_class, {})),
+            route_s=self._routes.started_s(record.rig_class, self._speed),
+            wake_s=self._routes.woken_s(record.rig_class, self._speed),
         )
-
-    def _paced(self, route_s: Mapping[Route, float]) -> Mapping[Route, float]:
-        """In seconds of price; they differ only in a replay."""
-        if self._speed == 1.0:
-            return route_s
-        return {route: seconds * self._speed for route, seconds in route_s.items()}
 
     def _avoided(self, experience: Experience) -> tuple[Rejection, ...]:
         """A new generation clears the rig's own rejections; the controller remembers longer."""

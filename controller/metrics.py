@@ -141,6 +141,9 @@ def _fleet(now: ControllerSnapshot) -> Iterator[Metric]:
     locked = sum(bool(view.status and view.status.lock) for view in now.views)
     help_ = "GPU groups that no price may move because they are rented or otherwise locked."
     yield _gauge("locked_groups", help_, [], {(): locked})
+    asleep = Counter((view.parked,) for view in now.views if view.parked is not None)
+    help_ = "GPU groups beside whose workload a server sleeps, by that server; absent: none."
+    yield _gauge("parked_groups", help_, ["workload"], asleep)
 
 
 def _active(view: GroupView) -> str:

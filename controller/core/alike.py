@@ -87,7 +87,9 @@ def _way(case: Case, origin: Prospect, target: Prospect, policy: PolicySettings)
         return _Way(0.0, 0.0, 0.0)
     cost = switch_cost(policy, origin.kind, target.kind)
     route, view = (origin.workload, target.workload), case.view
-    measured_s = appraisal.switch_s(view.figures, *route) if view.figures else None
+    measured_s = appraisal.wake_s(view, *route)
+    if measured_s is None and view.figures:
+        measured_s = appraisal.switch_s(view.figures, *route)
     seconds = view.route_s.get(route, cost.duration_s) if measured_s is None else measured_s
     return _Way(seconds, cost.cost_usd, band_usd_per_h(policy, origin.kind, target.kind))
 

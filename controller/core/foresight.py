@@ -21,6 +21,9 @@ from controller.core.timing.forecast import Foretold
 POOLS_MAX = 16
 """Kinds of groups at one site that are looked ahead for; groups of rarer kinds go by payback."""
 
+_Kind = tuple[int, str]
+"""Kin, and the workload that sleeps there; empty: none."""
+
 Part = tuple[int, Promises | None]
 """So many groups are promised this; nothing: no price may move them, or nothing is foreseen."""
 
@@ -42,19 +45,19 @@ def promises(
     if tariff_usd_per_kwh is None:
         return [[(count, None)] for _, count in cases]
     kinds = _kinds(cases, tariff_usd_per_kwh, policy)
-    known: dict[tuple[int, str | None, int], Promises] = {}
+    known: dict[tuple[_Kind, str | None, int], Promises] = {}
     parts: list[list[Part]] = [[] for _ in cases]
     serving = 0
     for i in _filling([case for case, _ in cases]):
         case, left = cases[i]
-        kind, runs = kinds.get(case.kin), case.standing.runs
+        kind, runs = kinds.get(_kind(case)), case.standing.runs
         if kind is None or not case.standing.free or runs not in kind.workloads:
             parts[i].append((left, None))
             serving += left * case.seated
             continue
         while left:
             block = foresight.block(serving)
-            place = case.kin, runs, block
+            place = _kind(case), runs, block
             if place not in known:
                 known[place] = _promised(foresight, kind, runs, block)
             serves = _had_better_serve(case, known[place])
@@ -67,15 +70,21 @@ def promises(
 
 def _kinds(
     cases: Sequence[tuple[Case, int]], tariff_usd_per_kwh: float, policy: PolicySettings
-) -> Mapping[int, Alike | None]:
-    """By kin, the most numerous ones."""
-    counts: Counter[int] = Counter()
-    first: dict[int, Case] = {}
+) -> Mapping[_Kind, Alike | None]:
+    """The most numerous ones."""
+    counts: Counter[_Kind] = Counter()
+    first: dict[_Kind, Case] = {}
     for case, count in cases:
-        counts[case.kin] += count
-        first.setdefault(case.kin, case)
+        kind = _kind(case)
+        counts[kind] += count
+        first.setdefault(kind, case)
     numerous = sorted(counts, key=lambda kin: (-counts[kin], kin))[:POOLS_MAX]
     return {kin: alike(first[kin], tariff_usd_per_kwh, policy) for kin in numerous}
+
+
+def _kind(case: Case) -> _Kind:
+    """Who comes back sooner to what sleeps there is of a kind of its own."""
+    return case.kin, case.view.parked or ""
 
 
 def _filling(cases: Sequence[Case]) -> Iterator[int]:

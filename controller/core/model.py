@@ -104,10 +104,17 @@ class GroupView:
     """Seconds that switches of this group have taken, typically; none until measured."""
     route_s: Mapping[tuple[str | None, str | None], float] = field(default_factory=dict)
     """Seconds that switches on groups of its class take, typically, by origin and target."""
+    wake_s: Mapping[tuple[str | None, str | None], float] = field(default_factory=dict)
+    """The same where the target slept beside the origin and was woken."""
     committed: bool = False
     """A contract stands behind the assignment: no price ends it."""
     avoided: tuple[Rejection, ...] = ()
     """What failed here lately, by its outcomes; not chosen for its price while it stands here."""
+
+    @property
+    def parked(self) -> str | None:
+        """Workload that sleeps beside what runs; none, or nobody knows."""
+        return None if self.status is None or not self.online else self.status.parked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,13 @@ def span(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def asleep(woken_s: float | None) -> str:
+    """What a server that sleeps beside the present workload takes to come back."""
+    if woken_s is None:
+        return "sleeps here; its class has never been woken on this route, so a full switch counts"
+    return f"sleeps here, and is back in {span(woken_s)}"
+
+
 def kilowatts(watts: float) -> str:
     """Power of a site, e.g. `12.4 kW`."""
     return f"{watts / 1000:.{1 if watts >= 10_000 else 2}f} kW"

@@ -15,6 +15,7 @@ from controller.core.model import (
     Block,
     Decision,
     GroupKey,
+    GroupView,
     Option,
     Plan,
     Quote,
@@ -77,6 +78,11 @@ def decision(rig: str) -> Decision:
     )
 
 
+def asleep_beside(view: GroupView, workload: str) -> GroupView:
+    assert view.status is not None
+    return replace(view, status=replace(view.status, parked=workload))
+
+
 def snapshot() -> ControllerSnapshot:
     switches = SwitchTimes()
     switches.add(outcome(Result.DONE, (Phase.PREPARING, 0.25), (Phase.PROBING, 30.0)))
@@ -87,7 +93,7 @@ def snapshot() -> ControllerSnapshot:
         rigs_online=2,
         rigs_offline=1,
         views=(
-            view("rig-01", active="etc"),
+            asleep_beside(view("rig-01", active="etc"), "llama"),
             view("rig-02", active="gone", phase=Phase.DRAINING),
             replace(view("rig-03", active=None), status=None),
         ),

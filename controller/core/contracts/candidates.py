@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from controller.core.model import Block
+from controller.core.model import Block, GroupView
+from controller.core.options import appraisal
 from controller.core.options.case import Case
 from controller.core.options.economics import Prospect
 from controller.core.policy.contract import ContractSettings
@@ -154,7 +155,8 @@ def _candidacy(contract: ContractSettings, party: Party, policy: PolicySettings)
     active = None if view.status is None else view.status.active
     serves = sound and active == contract.workload and not standing.in_switch
     gpus = max(1, len(view.offer.gpus))
-    switch_s = policy.inference_switch.duration_s if view.switch_s is None else view.switch_s
+    known_s = _switch_s(view, contract)
+    switch_s = policy.inference_switch.duration_s if known_s is None else known_s
     return Candidacy(
         members=party.members,
         gpus=gpus,
@@ -187,10 +189,18 @@ def _forgone(contract: ContractSettings, case: Case, policy: PolicySettings) -> 
     now = case.now
     if now is None or now.workload == contract.workload:
         return best
-    return best + _hurdle(now, case.prospects[contract.workload], case, policy)
+    return best + _hurdle(now, contract, case, policy)
 
 
-def _hurdle(now: Prospect, target: Prospect, case: Case, policy: PolicySettings) -> float:
+def _hurdle(now: Prospect, contract: ContractSettings, case: Case, policy: PolicySettings) -> float:
+    target = case.prospects[contract.workload]
     still = case.prospects[None].busy_usd_per_h or 0.0
     forgone = (now.busy_usd_per_h or 0.0) - still
-    return hurdle_usd_per_h(policy, Route(now.kind, target.kind, case.view.switch_s, forgone))
+    route = Route(now.kind, target.kind, _switch_s(case.view, contract), forgone)
+    return hurdle_usd_per_h(policy, route)
+
+
+def _switch_s(view: GroupView, contract: ContractSettings) -> float | None:
+    """What getting there takes, seconds; who sleeps there is back sooner."""
+    woken_s = appraisal.wake_s(view, view.assigned, contract.workload)
+    return view.switch_s if woken_s is None else woken_s

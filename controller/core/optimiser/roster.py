@@ -180,4 +180,5 @@ def _traits(view: GroupView) -> tuple[Hashable, ...]:
     """What else of a view a plan reads; whoever makes it read more adds that here."""
     routes = frozenset(view.route_s.items())
     active = None if view.status is None else (view.status.active,)
-    return view.assigned, view.committed, view.switch_s, routes, view.online, active
+    asleep = None if view.parked is None else (view.parked, frozenset(view.wake_s.items()))
+    return view.assigned, view.committed, view.switch_s, routes, view.online, active, asleep

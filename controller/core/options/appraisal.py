@@ -116,6 +116,12 @@ def units_per_h(view: GroupView, offer: WorkloadOffer, earning: EarningSettings)
     return Value(None if found.value is None else found.value * units, found.source, found.basis)
 
 
+def wake_s(view: GroupView, origin: str | None, target: str | None) -> float | None:
+    """Seconds without income of waking who sleeps there; none: it does not, or never was woken."""
+    asleep = target is not None and view.parked == target
+    return view.wake_s.get((origin, target)) if asleep else None
+
+
 def switch_s(figures: Figures, origin: str | None, target: str | None) -> float | None:
     """Seconds without income of a switch, from its two halves; none unless both are known."""
     halves = list(_halves(figures, origin, target))

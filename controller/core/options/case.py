@@ -150,7 +150,7 @@ def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | Non
             Route(
                 now.kind,
                 case.prospects[workload].kind,
-                _switch_s(case.view, now.workload, workload),
+                switch_s(case.view, now.workload, workload),
                 forgone,
             ),
         )
@@ -158,8 +158,11 @@ def _hurdles(case: Case, share: float, policy: PolicySettings) -> dict[str | Non
     }
 
 
-def _switch_s(view: GroupView, origin: str | None, target: str | None) -> float | None:
+def switch_s(view: GroupView, origin: str | None, target: str | None) -> float | None:
     """Measured seconds: of this very switch, else of what switches here typically take."""
+    woken_s = appraisal.wake_s(view, origin, target)
+    if woken_s is not None:
+        return woken_s
     if not view.figures:
         return view.switch_s
     known = appraisal.switch_s(view.figures, origin, target)

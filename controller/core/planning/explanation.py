@@ -6,7 +6,8 @@ import math
 
 from controller.core import reasons
 from controller.core.model import Block, Decision, Option
-from controller.core.options.case import Case
+from controller.core.options import appraisal
+from controller.core.options.case import Case, switch_s
 from controller.core.options.economics import Prospect
 from controller.core.planning.verdict import SitePicture, Verdict, binding
 from controller.core.policy.settings import Route, switch_usd
@@ -49,7 +50,10 @@ def _switch_usd(verdict: Verdict, target: Prospect | None) -> float:
     still = case.prospects[None].busy_usd_per_h or 0.0
     forgone = 0.0 if origin is None else (origin.busy_usd_per_h or 0.0) - still
     before, after = (None if one is None else one.kind for one in (origin, target))
-    return switch_usd(verdict.site.policy, Route(before, after, case.view.switch_s, forgone))
+    took_s = case.view.switch_s
+    if target is not None and case.view.parked == target.workload:
+        took_s = switch_s(case.view, case.view.assigned, target.workload)
+    return switch_usd(verdict.site.policy, Route(before, after, took_s, forgone))
 
 
 def _premium(verdict: Verdict) -> str:
@@ -73,11 +77,20 @@ def _option(verdict: Verdict, prospect: Prospect) -> Option:
         power_w=prospect.power_w(busy),
         blocked=block,
         why=why,
-        basis=prospect.basis,
+        basis=_basis(verdict.stake.case, prospect),
         power_source=prospect.power_source,
         busy_w=prospect.busy_w,
         nameplate_w=prospect.nameplate_w,
     )
+
+
+def _basis(case: Case, prospect: Prospect) -> str:
+    """Where its figures come from, and whether it is asleep there already."""
+    if prospect.workload is None or case.view.parked != prospect.workload:
+        return prospect.basis
+    woken_s = appraisal.wake_s(case.view, case.view.assigned, prospect.workload)
+    asleep = reasons.asleep(woken_s)
+    return f"{prospect.basis}; {asleep}" if prospect.basis else asleep
 
 
 def _busy(verdict: Verdict, prospect: Prospect) -> float:
