@@ -36,7 +36,7 @@ def _shortage_hushed_up(swaps: Swaps) -> None:
 
 
 def _left_before_relief(swaps: Swaps) -> None:
-    swaps.attribute(cover, "_hand_over", lambda search, contract: None)
+    swaps.attribute(cover, "_hand_over", lambda search, contract, *, spared: None)
 
 
 def _wish_taken_for_service(swaps: Swaps) -> None:
