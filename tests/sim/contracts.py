@@ -11,8 +11,8 @@ from controller.core.policy.contract import ContractSettings
 from tests.sim.faults import CALM_S, CONTROLLER, Fault, Mishap, Schedule
 from tests.sim.market import EPOCH
 
-CONTRACTED_OF_16 = 7
-"""Of every sixteen seeds the one whose farm owes something; nobody sleeps or looks ahead there."""
+CONTRACTED_OF_32 = 23
+"""Of every thirty-two seeds the one whose farm owes something; nobody sleeps or looks ahead there."""
 
 RIGS_MIN = 2
 """A contract on the only rig would hardly leave anything to decide."""
@@ -29,7 +29,7 @@ WHIMS = 2
 
 def contracted(seed: int) -> bool:
     """Whether the farm of this seed owes anything."""
-    return seed % 16 == CONTRACTED_OF_16
+    return seed % 32 == CONTRACTED_OF_32
 
 
 def with_contracts(schedule: Schedule, rng: random.Random) -> Schedule:
