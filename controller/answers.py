@@ -122,12 +122,29 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The decision for a group before the present one, and what it came to by the books."""
+
+    at: float
+    origin: str | None
+    workload: str | None
+    expected_usd: float
+    """What the plan promised for the hours that are known."""
+    realized_estimate_usd: float
+    """Income less energy and wear."""
+    gain_estimate_usd: float
+    """Beyond having stayed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Why one group does what it does."""
 
     line: GroupLine
     decision: Decision | None
     """None: no plan has looked at it yet."""
+    ended: Ended | None = None
+    """None: the books know of none, or too many groups are meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

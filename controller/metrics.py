@@ -7,6 +7,7 @@ closed sets, never from free text.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from controller import owed
+from controller.core.books.results import Results
 from controller.core.charges.account import Bill
 from controller.core.model import Decision, GroupView, Plan, Quote, QuoteState
 from wire.model import OFF, Outcome, Phase, Result
@@ -84,10 +86,9 @@ class ControllerSnapshot:
     holds: int
     """Holds that stand."""
     switches: SwitchTimes
-    expected_usd: float
-    """Net that was forecast for the time that has passed since the controller started."""
-    realized_usd: float
-    """Net that was earned in that time."""
+    results: Results
+    delivered: Mapping[tuple[str, str | None], float]
+    """By class and workload: part of the income that is reckoned with; absent: all of it."""
     power_cap_w: Mapping[str, float]
     """By site; sites without a cap are absent."""
     bills: Sequence[Bill]
@@ -119,12 +120,8 @@ class _Collector(Collector):
         yield InfoMetricFamily(
             "rigshift_controller_build", "Version of the controller.", {"version": now.version}
         )
-        yield from _fleet(now)
-        yield from _decisions(now.plan)
-        yield from _plan(now)
-        yield from _quotes(now)
-        yield from _switches(now)
-        yield from _link(now)
+        for part in (_fleet, _decisions, _plan, _quotes, _switches, _books, _link):
+            yield from part(now)
 
 
 def _fleet(now: ControllerSnapshot) -> Iterator[Metric]:
@@ -157,8 +154,8 @@ def _active(view: GroupView) -> str:
 _GROUP = ("rig", "group")
 
 
-def _decisions(plan: Plan | None) -> Iterator[Metric]:
-    decisions = plan.decisions if plan else ()
+def _decisions(now: ControllerSnapshot) -> Iterator[Metric]:
+    decisions = now.plan.decisions if now.plan else ()
     options = [
         (decision, option, (*_names(decision), option.workload or OFF))
         for decision in decisions
@@ -264,10 +261,23 @@ def _switches(now: ControllerSnapshot) -> Iterator[Metric]:
         buckets = list(zip(bounds, accumulate(times.counts), strict=True))
         histogram.add_metric([phase.value], buckets, times.sum_s)
     yield histogram
+
+
+def _books(now: ControllerSnapshot) -> Iterator[Metric]:
+    results = sorted(now.results.items())
+    expected = {(desk,): one.expected_usd for desk, one in results}
+    realized = {(desk,): one.realized_usd for desk, one in results}
     help_ = "Net US dollars forecast for the time since the start; falls with losses."
-    yield _gauge("forecast_expected_usd", help_, [], {(): now.expected_usd})
+    yield _gauge("forecast_expected_usd", help_, [], {(): math.fsum(expected.values())})
     help_ = "Net US dollars earned in the same time; falls with losses."
-    yield _gauge("forecast_realized_usd", help_, [], {(): now.realized_usd})
+    yield _gauge("forecast_realized_usd", help_, [], {(): math.fsum(realized.values())})
+    yield _gauge("desk_expected_usd", "The forecast by desk.", ["desk"], expected)
+    yield _gauge("desk_realized_usd", "What was earned by desk.", ["desk"], realized)
+    help_ = "Earned beyond the forecast as part of it; absent where no gain was forecast."
+    yield _gauge("forecast_error_ratio", help_, ["desk"], {(d,): r.error_ratio for d, r in results})
+    shares = {(rig_class, name or OFF): s for (rig_class, name), s in now.delivered.items()}
+    help_ = "Part of its income that a workload is reckoned with on a class; absent: all of it."
+    yield _gauge("delivered_ratio", help_, ["rig_class", "workload"], shares)
 
 
 def _link(now: ControllerSnapshot) -> Iterator[Metric]:

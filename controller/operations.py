@@ -12,6 +12,7 @@ from typing import Protocol
 from controller import orders, overview
 from controller.answers import (
     Check,
+    Ended,
     Explanation,
     GroupLine,
     OrderResult,
@@ -20,6 +21,7 @@ from controller.answers import (
     Summary,
 )
 from controller.core import duration, selector
+from controller.core.books import statement
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
 from controller.core.policy.mandate import DeskSettings
 from controller.orders import BadRequestError, Intent, NothingFoundError, NotYetError
@@ -27,6 +29,9 @@ from controller.ports import Event, Store, StoreError
 from wire.model import OFF, Sample
 
 EVENTS_SHOWN_MAX = 1_000
+
+JUDGED_MAX = 16
+"""Groups in one question whose last decisions are looked up in the books."""
 
 
 class Desk(Protocol):
@@ -125,8 +130,28 @@ class Operations:
         """Why each group that `target` means does what it does."""
         plan = self._desk.plan()
         decisions = {d.key: d for d in plan.decisions} if plan else {}
+        lines = self.groups(target)
         return tuple(
-            Explanation(line=line, decision=decisions.get(line.key)) for line in self.groups(target)
+            Explanation(line=line, decision=decisions.get(line.key), ended=self._ended(line, lines))
+            for line in lines
+        )
+
+    def _ended(self, line: GroupLine, among: Sequence[GroupLine]) -> Ended | None:
+        """Only for a few: each takes a look into the books."""
+        if len(among) > JUDGED_MAX:
+            return None
+        found = self._store.decision_before(line.key, line.generation)
+        if found is None:
+            return None
+        record, sums = found
+        came_to = statement.figures(sums)
+        return Ended(
+            at=record.at,
+            origin=record.origin,
+            workload=record.workload,
+            expected_usd=came_to.expected_usd,
+            realized_estimate_usd=came_to.operating_estimate_usd,
+            gain_estimate_usd=came_to.gain_estimate_usd,
         )
 
     def groups(self, target: str = "*") -> tuple[GroupLine, ...]:

@@ -5,10 +5,11 @@ Adapters translate: only the errors named here cross a port.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from controller.core.books.entries import DecisionRecord, Entry, Sums
 from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
 from controller.core.model import (
@@ -166,7 +167,44 @@ class SeenHour:
     """Price of a switch at its end, as a share of what a busy group takes in a tick."""
 
 
-class Store(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """What has come together in the ledger since the last time."""
+
+    entries: Sequence[Entry]
+    """They are added to what stands in the same accounts."""
+    records: Sequence[DecisionRecord]
+    """Decisions that are new; one that is known stays as it is."""
+    through: float
+    """Until when books were kept, epoch seconds."""
+
+
+class Books(Protocol):
+    """Durable books. A write is durable when it returns; all raise `StoreError`.
+
+    Days are UTC, counted since 1970. The oldest are forgotten.
+    """
+
+    def put_pages(self, pages: Pages) -> None:
+        """Write down all of it or nothing."""
+
+    def booked_through(self) -> float | None:
+        """Until when books were kept; none: never."""
+
+    def booked(self, first: int, last: int, by: Collection[str]) -> list[Entry]:
+        """Sums over the days from `first` to `last`, told apart by these parts of accounts."""
+
+    def decisions(self, first: int, last: int) -> list[DecisionRecord]:
+        """Those that amounts of these days are booked to, by rig, group and generation."""
+
+    def decision_before(self, key: GroupKey, generation: int) -> tuple[DecisionRecord, Sums] | None:
+        """The newest decision for a group before this one, with what it came to; none: unknown."""
+
+    def standing_decisions(self) -> list[DecisionRecord]:
+        """Those behind the newest assignment of every group, in the same order."""
+
+
+class Store(Books, Protocol):
     """Durable memory. Every write is durable when it returns; all raise `StoreError`."""
 
     def put_rig(self, record: RigRecord) -> None:

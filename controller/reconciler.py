@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from controller.core.books.ledger import Tally
 from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan
 from controller.core.options import standing
 from controller.dispatch import RESEND_S, Dispatch
@@ -66,13 +65,14 @@ class Reconciler:
         """Seconds that the newest plan took."""
         self.fault = ""
         """Why the newest plan could not be made true; empty when it was."""
-        self.tally = Tally()
         self.on_outcome: Callable[[Outcome], None] = _unheard
         """Told of every outcome that is news."""
         self.foresee = decide
         """What decides for previews, and remembers nothing of them."""
         self.on_assigned: Callable[[Set[GroupKey], Plan], None] = _unnoticed
         """Told which groups a plan has just sent elsewhere, or bound or freed."""
+        self.on_planned: Callable[[Plan, Sequence[GroupView]], None] = _unread
+        """Told every plan that is in force, with what it was made for."""
         self._store = fleet.store
         self._sessions = sessions
         self._fleet = fleet
@@ -155,9 +155,8 @@ class Reconciler:
         self.plan_s = self._ambience.monotonic() - began
         self._assign(plan, {view.key: view for view in views}, self._released(views, holds))
         self._holds_seen = self._heeded(views, holds)
-        if self.newest is not None:
-            self.tally = self.tally.passed(self.newest, views, now - self.newest.at)
         self.newest = plan
+        self.on_planned(plan, views)
 
     def _assign(
         self, plan: Plan, views: Mapping[GroupKey, GroupView], released: Set[GroupKey]
@@ -283,6 +282,10 @@ def _unheard(_: Outcome) -> None:
 
 
 def _unnoticed(_keys: Set[GroupKey], _plan: Plan) -> None:
+    """Nobody listens."""
+
+
+def _unread(_plan: Plan, _views: Sequence[GroupView]) -> None:
     """Nobody listens."""
 
 

@@ -57,11 +57,13 @@ class Regime:
         foresight: Callable[[], Mapping[str, SiteForesight]] = dict,
         grid_orders: Callable[[], Iterable[GridOrder]] = tuple,
         surcharges: Callable[[], Mapping[str, Steps]] = dict,
+        delivered: Callable[[], Mapping[tuple[str, str | None], float]] = dict,
     ) -> None:
         """`spent`: what is known of the last day.
 
         `foresight`: what the coming day holds, by site; `grid_orders`: those that are kept;
         `surcharges`: what draw costs beside its energy, by site.
+        `delivered`: what part of its income comes in, by class and workload.
         """
         self.policy = policy
         self.rules: Mapping[str, RuleState] = {}
@@ -72,6 +74,7 @@ class Regime:
         self._foresight = foresight
         self._grid_orders = grid_orders
         self._surcharges = surcharges
+        self._delivered = delivered
         self._spent = deque(spent)
         self._roster = Roster()
         self._struck: Struck = frozenset()
@@ -158,6 +161,7 @@ class Regime:
             wall=scene.wall,
             foresight=self._foresight(),
             surcharges=self._surcharges(),
+            delivered=self._delivered(),
             circumstances=Circumstances(
                 rules=rules,
                 spent_usd=self.spent_usd(scene.now),

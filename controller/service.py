@@ -7,14 +7,14 @@ import importlib.metadata
 import signal
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from controller import accession, keys, regime
 from controller.api import app as api
 from controller.api import auth, server
+from controller.bookkeeping import Bookkeeper, Rhythm
 from controller.connection import connected
 from controller.core.model import Quote
 from controller.core.options import economics
@@ -33,7 +33,8 @@ from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
 from controller.rollout import Rollout
 from controller.sessions import Sessions
-from controller.settings import ReplaySettings, Settings
+from controller.settings import Settings, price_clock
+from controller.statements import Statements
 from controller.store.sql import SqlStore
 from controller.suppositions import Suppositions
 from wire import logs, statedir
@@ -44,14 +45,6 @@ OPERATOR = "operator"
 """Whose token is made when there is none."""
 
 STORE = "controller.db"
-
-
-def price_clock(replay: ReplaySettings | None) -> Callable[[], float]:
-    """Epoch seconds that prices count by: the wall clock, or a replay's."""
-    if replay is None:
-        return time.time
-    begins = replay.prices_from.timestamp()
-    return lambda: begins + (time.time() - replay.began_at) * replay.speed
 
 
 def open_store(settings: Settings) -> SqlStore:
@@ -106,6 +99,7 @@ class Controller:
         clock = price_clock(settings.replay)
         speed = settings.replay.speed if settings.replay else 1.0
         self._settings = settings
+        self._clock = clock
         self._store = store
         self.sessions = Sessions(link, own.signer, time.monotonic)
         self.fleet = Fleet(
@@ -129,7 +123,7 @@ class Controller:
             store,
             settings.farm.sites,
             Pace(clock, policy.settings.timing_tick_s, speed),
-            market=lambda: economics.market(settings.farm, self.prices.quotes()),
+            market=self._market,
             views=self.fleet.views,
             announced=self.prices.announced,
         )
@@ -147,6 +141,15 @@ class Controller:
             foresight=lambda: self.foresight.sites,
             grid_orders=store.grid_orders,
             surcharges=self.peaks.surcharges,
+            delivered=lambda: self.bookkeeper.deliveries.shares,
+        )
+        self.bookkeeper = Bookkeeper(
+            store,
+            Rhythm(prices=clock, monotonic=time.monotonic, tick_s=settings.tick_s, speed=speed),
+            issued=self.fleet.assignments,
+            market=self._market,
+            policy=lambda: self.regime.policy.settings,
+            classes=lambda: {rig: one.rig_class for rig, one in self.fleet.records.items()},
         )
         self.reconciler = Reconciler(
             fleet=self.fleet,
@@ -167,6 +170,7 @@ class Controller:
         self.reconciler.on_outcome = self.switches.add
         self.reconciler.foresee = self.regime.foresee
         self.reconciler.on_assigned = self.regime.book
+        self.reconciler.on_planned = self.bookkeeper.planned
         self.desk = LiveDesk(
             self.reconciler, self.fleet, self.sessions, self.prices, settings.state_dir
         )
@@ -202,27 +206,31 @@ class Controller:
                 new_id=_short_id,
                 poke=self.reconciler.poke,
             ),
+            statements=Statements(lambda: closing(self._store.reader()), self._clock),
         )
         own = self._settings.api
         return await server.serve(app, own.host, own.port, tls=_tls(self._settings))
 
     async def run(self) -> None:
         """Poll prices and reconcile until cancelled. Rigs are heard whether or not feeds answer."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.prices.run(), name="prices")
-            tasks.create_task(self.foresight.run(), name="foresight")
-            tasks.create_task(self.peaks.run(), name="peaks")
-            tasks.create_task(self.reconciler.run(), name="reconciler")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.prices.run(), name="prices")
+                tasks.create_task(self.foresight.run(), name="foresight")
+                tasks.create_task(self.peaks.run(), name="peaks")
+                tasks.create_task(self.reconciler.run(), name="reconciler")
+        finally:
+            self.bookkeeper.write()
 
     def snapshot(self) -> ControllerSnapshot:
         """What the metrics say now."""
         rigs = [rig for rig in self.fleet.records if self.fleet.admitted(rig)]
         online = sum(self.fleet.online(rig) for rig in rigs)
         caps = {site.name: site.power_cap_w for site in self._settings.farm.sites}
-        plan, tally = self.reconciler.newest, self.reconciler.tally
+        plan = self.reconciler.newest
         return ControllerSnapshot(
             version=importlib.metadata.version("rigshift"),
-            now=price_clock(self._settings.replay)(),
+            now=self._clock(),
             rigs_online=online,
             rigs_offline=len(rigs) - online,
             views=self.fleet.views(),
@@ -231,8 +239,8 @@ class Controller:
             quotes=self.desk.quotes(),
             holds=len(self.operations.holds()),
             switches=self.switches,
-            expected_usd=tally.expected_usd,
-            realized_usd=tally.realized_usd,
+            results=self.bookkeeper.results,
+            delivered=self.bookkeeper.deliveries.shares,
             power_cap_w={name: cap for name, cap in caps.items() if cap is not None},
             bills=self.peaks.bills(),
             orders_sent=self.dispatch.sent,
@@ -243,6 +251,11 @@ class Controller:
     def _quote(self, series: str) -> Quote:
         """What feeds that compute lean on: only what is trusted."""
         return self.prices.quote(series)
+
+    def _market(self) -> economics.Market:
+        """At the prices that are trusted now."""
+        shares = self.bookkeeper.deliveries.shares
+        return economics.market(self._settings.farm, self.prices.quotes(), shares)
 
     def _announced(self, series: str) -> list[tuple[float, float]]:
         return self.prices.announced(series)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -193,3 +194,11 @@ def _loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def price_clock(replay: ReplaySettings | None) -> Callable[[], float]:
+    """Epoch seconds that prices count by: the wall clock, or a replay's."""
+    if replay is None:
+        return time.time
+    begins = replay.prices_from.timestamp()
+    return lambda: begins + (time.time() - replay.began_at) * replay.speed

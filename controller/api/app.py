@@ -8,12 +8,21 @@ from dataclasses import asdict
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from controller.api import curtail_routes, policy_routes, problems, routes, sd, whatif_routes
+from controller.api import (
+    curtail_routes,
+    policy_routes,
+    problems,
+    routes,
+    sd,
+    statement_routes,
+    whatif_routes,
+)
 from controller.api.auth import Tokens
 from controller.api.bodies import LimitedBodies
 from controller.curtailments import Curtailments
 from controller.operations import Operations
 from controller.policies import Policies
+from controller.statements import Statements
 from controller.suppositions import Suppositions
 
 Exposition = Callable[[str], tuple[bytes, str]]
@@ -28,6 +37,7 @@ def create_app(
     policies: Policies | None = None,
     suppositions: Suppositions | None = None,
     curtailments: Curtailments | None = None,
+    statements: Statements | None = None,
 ) -> FastAPI:
     """Everything that the controller answers over HTTP; what is not handed over has no path."""
     app = FastAPI(
@@ -52,6 +62,9 @@ def create_app(
     if curtailments is not None:
         app.state.curtailments = curtailments
         app.include_router(curtail_routes.router())
+    if statements is not None:
+        app.state.statements = statements
+        app.include_router(statement_routes.router())
     for path, endpoint in (("healthz", healthz), ("readyz", readyz), ("metrics", exposition)):
         app.get(f"/{path}", include_in_schema=False)(endpoint)
     app.get("/sd", include_in_schema=False)(service_discovery)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from controller.cli import commands, curtail, demo, policy, replay, whatif
+from controller.cli import commands, curtail, demo, policy, replay, statement, whatif
 from controller.core import duration
 from controller.orders import HOLD_DEFAULT_S
 
@@ -46,6 +46,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     _orders(verbs, common)
     policy.add_verbs(verbs, common)
     whatif.add_parser(verbs, common)
+    statement.add_parser(verbs, common)
     curtail.add_verbs(verbs, common)
     demo.add_parser(verbs)
     replay.add_parser(verbs)

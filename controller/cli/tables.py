@@ -83,6 +83,12 @@ def explanation(found: Explanation) -> Iterator[Text | Table]:
         yield Text(f"  locked, so that no price moves it: {line.lock}")
     for refusal in line.rejected:
         yield Text(f"  {refusal.workload} was turned down: {refusal.reason}")
+    if (ended := found.ended) is not None:
+        yield Text(
+            f"  before, {ended.workload or OFF} since {when(ended.at)}: expected "
+            f"{ended.expected_usd:.2f} $, realised {ended.realized_estimate_usd:.2f} $ (estimate), "
+            f"{ended.gain_estimate_usd:+.2f} $ against staying on {ended.origin or OFF}"
+        )
     if decision is None:
         yield Text("  no plan has looked at it yet")
         return

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controller import service
+from controller import settings
 from controller.answers import Explanation, GroupLine, RigLine
 from controller.cli.client import Client, ClientError
 from controller.core.books import accounts
@@ -85,7 +85,7 @@ class Observer:
 
     def price_time(self) -> float:
         """The replay's instant, epoch seconds."""
-        return service.price_clock(self.stage.settings.replay)()
+        return settings.price_clock(self.stage.settings.replay)()
 
     @property
     def speed(self) -> float:

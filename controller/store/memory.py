@@ -9,7 +9,7 @@ from itertools import islice, zip_longest
 
 from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
-from controller.core.model import GroupKey, Hold, RigRecord
+from controller.core.model import Hold, RigRecord
 from controller.ports import (
     Event,
     Portrait,
@@ -26,17 +26,18 @@ from controller.store.limits import (
     check_growth,
     check_next,
 )
+from controller.store.memory_ledger import MemoryLedger
 
 
-class MemoryStore:
+class MemoryStore(MemoryLedger):
     """`controller.ports.Store` in dictionaries."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._rigs: dict[str, RigRecord] = {}
         self._portraits: dict[str, Portrait] = {}
         self._hours: dict[tuple[str, float], SeenHour] = {}
         self._accounts: dict[tuple[str, str], Account] = {}
-        self._assignments: dict[GroupKey, StoredAssignment] = {}
         self._outcomes: dict[tuple[str, str, int], StoredOutcome] = {}
         self._holds: dict[str, Hold] = {}
         self._grid_orders: dict[str, GridOrder] = {}

@@ -6,22 +6,18 @@ anything but `StoreError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 
 from sqlalchemy import (
-    Connection,
-    Engine,
     bindparam,
     delete,
     func,
     insert,
     select,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
@@ -36,6 +32,7 @@ from controller.ports import (
     StoreError,
 )
 from controller.store import sqlite, statements, tables, upgrades
+from controller.store.ledger import SqlLedger
 from controller.store.limits import (
     GRID_ORDERS_S,
     HOURS_KEPT,
@@ -46,12 +43,8 @@ from controller.store.limits import (
 )
 
 
-class SqlStore:
+class SqlStore(SqlLedger):
     """`controller.ports.Store` in one SQLite file, used from one thread."""
-
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self._name = name
 
     @classmethod
     def open(
@@ -70,9 +63,12 @@ class SqlStore:
             raise
         return store
 
-    def close(self) -> None:
-        """Let go of the file. Calling it twice is harmless."""
-        self._engine.dispose()
+    def reader(self) -> SqlStore:
+        """A connection of one's own to the same file, only to read, for another thread."""
+        path = Path(self._name)
+        return SqlStore(
+            sqlite.engine(path, sqlite.BUSY_TIMEOUT_S, sqlite.FILE_BYTES_MAX), str(path)
+        )
 
     def put_rig(self, record: RigRecord) -> None:
         """Add or replace a rig."""
@@ -276,22 +272,3 @@ class SqlStore:
                     f"{self._name}: schema {version}, and this rigshift knows {tables.SCHEMA}; "
                     "run the rigshift that wrote it, or restore the backup from before it did"
                 )
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._translating(), self._engine.connect() as db:
-            yield db
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._translating(), self._engine.connect() as db:
-            db.execution_options(**sqlite.WRITES)
-            with db.begin():
-                yield db
-
-    @contextmanager
-    def _translating(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite.Error) as error:
-            raise StoreError(f"{self._name}: {sqlite.advice(error)}") from error

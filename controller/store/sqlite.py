@@ -73,6 +73,15 @@ def engine(path: Path, busy_timeout_s: float, bytes_max: int) -> Engine:
     return made
 
 
+def crowded(db: Connection) -> bool:
+    """Whether more than half of what the file may hold is in use."""
+    used, free, most = (
+        db.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+        for name in ("page_count", "freelist_count", "max_page_count")
+    )
+    return bool(used - free > most / 2)
+
+
 def table_names(db: Connection) -> set[str]:
     """Tables that the database has."""
     return set(inspect(db).get_table_names())

@@ -46,7 +46,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
 """By version: what makes a store of it one of the next; tables that are missing make themselves.
 
 2 lacked `PORTRAITS`, 3 lacked `HOURS`, 4 lacked `POLICIES`, 5 lacked `GRID_ORDERS`,
-7 lacked `PEAKS`.
+6 lacked the tables of `controller.store.ledger`, 7 lacked `PEAKS`.
 """
 
 METADATA = MetaData()

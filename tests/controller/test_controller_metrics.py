@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.books.results import DeskResult
 from controller.core.charges.account import Bill
 from controller.core.measured import Source
 from controller.core.model import (
@@ -144,8 +145,8 @@ def snapshot() -> ControllerSnapshot:
         ),
         holds=2,
         switches=switches,
-        expected_usd=12.5,
-        realized_usd=-0.25,
+        results={"ai": DeskResult(15.0, 3.75), "none": DeskResult(-2.5, -4.0)},
+        delivered={("rtx4090", "etc"): 0.85},
         power_cap_w={"oslo": 5000.0},
         bills=(
             Bill(

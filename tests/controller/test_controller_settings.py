@@ -15,8 +15,7 @@ import yaml
 from controller import keys, settings
 from controller.__main__ import main
 from controller.demo import scenario
-from controller.service import price_clock
-from controller.settings import ReplaySettings
+from controller.settings import ReplaySettings, price_clock
 from tests.controller import farm_file
 from wire.configfile import ConfigError
 

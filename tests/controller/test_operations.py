@@ -303,7 +303,7 @@ def switch_without_end(bench: Bench) -> None:
 
 def test_a_broken_store_is_reported_and_an_order_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    with closing(SqlStore.open(path, bytes_max=80 * 1024)) as store:
+    with closing(SqlStore.open(path, bytes_max=104 * 1024)) as store:
         bench = Bench(store)
         with pytest.raises(StoreError, match="no room left"):
             switch_without_end(bench)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.core.farm import (
     EarningSettings,
@@ -93,6 +93,8 @@ class Market:
     earnings: Mapping[tuple[str, str | None], EarningSettings]
     rig_classes: Mapping[str, RigClassSettings]
     quotes: Mapping[str, Quote]
+    delivered: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
+    """By class and workload: what part of its income comes in, by the books; absent: all."""
 
     def demand(self, site: str) -> Demand:
         """Inference demand at a site."""
@@ -137,12 +139,18 @@ class Market:
         price, missing = self._value(earning.revenue)
         revenue = None
         if price is not None and made.value is not None:
-            revenue = price * made.value * earning.scale * (1.0 - earning.fee_ratio)
+            share = self.delivered.get((view.rig_class, offer.name), 1.0)
+            revenue = price * made.value * earning.scale * (1.0 - earning.fee_ratio) * share
         problem = missing or tariff[1] or self._mismatch(view, offer, earning, power.busy.value)
         if made.value is None:
             problem = problem or f"nobody has measured yet what {offer.name} makes"
-        basis = f"{power.busy.basis}; {made.basis}" if made.basis else power.busy.basis
+        told = (power.busy.basis, made.basis, self._delivery(view, offer))
+        basis = "; ".join(clause for clause in told if clause)
         return _priced(offer, Draw(revenue, power, basis), tariff[0], problem)
+
+    def _delivery(self, view: GroupView, offer: WorkloadOffer) -> str:
+        share = self.delivered.get((view.rig_class, offer.name))
+        return "" if share is None else f"it delivers {share:.0%} of its time, so much counts"
 
     def _mismatch(
         self, view: GroupView, offer: WorkloadOffer, earning: EarningSettings, busy_w: float | None
@@ -169,13 +177,18 @@ class Market:
         return quote.value, ""
 
 
-def market(farm: FarmSettings, quotes: Mapping[str, Quote]) -> Market:
-    """The farm at these quotes."""
+def market(
+    farm: FarmSettings,
+    quotes: Mapping[str, Quote],
+    delivered: Mapping[tuple[str, str | None], float] | None = None,
+) -> Market:
+    """The farm at these quotes, and with what workloads have delivered."""
     return Market(
         sites={site.name: site for site in farm.sites},
         earnings={(earning.workload, earning.rig_class): earning for earning in farm.earnings},
         rig_classes={rig_class.name: rig_class for rig_class in farm.rig_classes},
         quotes=quotes,
+        delivered=delivered or {},
     )
 
 

@@ -59,6 +59,8 @@ class Situation:
     """What the fleet as a whole owes or may not exceed."""
     surcharges: Mapping[str, Steps] = field(default_factory=dict)
     """By site: what draw costs beyond its energy, such as a demand charge."""
+    delivered: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
+    """By class and workload: what part of its income comes in, by the books; absent: all."""
     effort: Effort = field(default_factory=Effort)
     """How long the solver may try, where it is asked."""
 
@@ -71,7 +73,7 @@ def plan(situation: Situation, roster: Roster | None = None) -> Plan:
     roster = Roster() if roster is None else roster
     wall = situation.now if situation.wall is None else situation.wall
     roster.muster(situation.views, standing.holds_in_force(situation.holds, wall))
-    market = economics.market(situation.farm, situation.quotes)
+    market = economics.market(situation.farm, situation.quotes, situation.delivered)
     asked = obligations.obligations(
         [Party(batch.case, batch.members) for batch in _batches(situation, market, roster)],
         roster.keys,
