@@ -12,7 +12,7 @@ from tests.sim.faults import CALM_S, CONTROLLER, Fault, Mishap, Schedule
 from tests.sim.market import EPOCH
 
 CONTRACTED_OF_32 = 23
-"""Of every thirty-two seeds the one whose farm owes something; nobody sleeps or looks ahead there."""
+"""Of thirty-two seeds the one whose farm owes something; nobody sleeps or looks ahead there."""
 
 RIGS_MIN = 2
 """A contract on the only rig would hardly leave anything to decide."""
