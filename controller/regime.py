@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from controller import conditions
 from controller.core import curtailment, supposing
@@ -45,6 +45,22 @@ class Spent:
     usd: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What others keep up to date, and every plan has to reckon with."""
+
+    foresight: Callable[[], Mapping[str, SiteForesight]] = dict
+    """What the coming day holds, by site."""
+    grid_orders: Callable[[], Iterable[GridOrder]] = tuple
+    """Those that are kept."""
+    surcharges: Callable[[], Mapping[str, Steps]] = dict
+    """What draw costs beside its energy, by site."""
+    delivered: Callable[[], Mapping[tuple[str, str | None], float]] = dict
+    """What part of its income comes in, by class and workload."""
+    attendance: Attendance = field(default_factory=Attendance)
+    """What contracts were owed and got."""
+
+
 class Regime:
     """Decides for the fleet by the policy in force."""
 
@@ -54,27 +70,14 @@ class Regime:
         farm: FarmSettings,
         *,
         spent: Iterable[Spent] = (),
-        foresight: Callable[[], Mapping[str, SiteForesight]] = dict,
-        grid_orders: Callable[[], Iterable[GridOrder]] = tuple,
-        surcharges: Callable[[], Mapping[str, Steps]] = dict,
-        delivered: Callable[[], Mapping[tuple[str, str | None], float]] = dict,
+        around: Surroundings | None = None,
     ) -> None:
-        """`spent`: what is known of the last day.
-
-        `foresight`: what the coming day holds, by site; `grid_orders`: those that are kept;
-        `surcharges`: what draw costs beside its energy, by site.
-        `delivered`: what part of its income comes in, by class and workload.
-        """
+        """`spent`: what is known of the last day."""
         self.policy = policy
         self.rules: Mapping[str, RuleState] = {}
         """Where the rules stand."""
-        self.attendance = Attendance()
-        """What contracts were owed and got; to be replaced by one that knows the past."""
         self._farm = farm
-        self._foresight = foresight
-        self._grid_orders = grid_orders
-        self._surcharges = surcharges
-        self._delivered = delivered
+        self._around = around or Surroundings()
         self._spent = deque(spent)
         self._roster = Roster()
         self._struck: Struck = frozenset()
@@ -88,10 +91,7 @@ class Regime:
         readings = self._readings(self.policy, scene)
         self.rules = signals.advanced(self.rules, self.policy.settings.rules, readings, scene.now)
         self._struck = curtailment.struck(self._farm, scene.quotes, self._struck, scene.now)
-        self.attendance.until(scene.now)
-        plan = self._planned(self.policy, self.rules, scene)
-        self.attendance.turn(plan.contracts, scene.now)
-        return plan
+        return self._planned(self.policy, self.rules, scene)
 
     def foresee(self, scene: Scene) -> Plan:
         """The same with rules as they stand; nothing is remembered of it."""
@@ -148,9 +148,11 @@ class Regime:
     ) -> Situation:
         while self._spent and self._spent[0].at <= scene.now - SPENDING_S:
             self._spent.popleft()
-        settings = policy.settings
+        settings, around = policy.settings, self._around
         rules = signals.in_effect(settings.rules, states)
-        limits = curtailment.limits(self._farm, self._grid_orders(), self._struck, scene.wall)
+        limits = curtailment.limits(
+            self._farm, self._around.grid_orders(), self._struck, scene.wall
+        )
         return Situation(
             views=contract_cover.freed(scene.views, settings),
             quotes=scene.quotes,
@@ -159,13 +161,15 @@ class Regime:
             farm=curtailment.curtailed(self._farm, limits),
             now=scene.now,
             wall=scene.wall,
-            foresight=self._foresight(),
-            surcharges=self._surcharges(),
-            delivered=self._delivered(),
+            foresight=around.foresight(),
+            surcharges=around.surcharges(),
+            delivered=around.delivered(),
             circumstances=Circumstances(
                 rules=rules,
                 spent_usd=self.spent_usd(scene.now),
-                availability=availability.judged(settings.contracts, self.attendance, scene.now),
+                availability=availability.judged(
+                    settings.contracts, self._around.attendance, scene.now
+                ),
                 notes=(*map(str, limits), *notes(settings.rules, states)),
             ),
         )

@@ -11,7 +11,6 @@ from rich.table import Table
 from controller import overview
 from controller.cli import policy_tables
 from controller.core.contracts.availability import (
-    GAP_S_MAX,
     Attendance,
     Service,
     judge,
@@ -21,12 +20,12 @@ from controller.core.contracts.availability import (
 )
 from controller.core.farm import FarmSettings
 from controller.core.model import Plan
-from controller.core.obligation import Availability, Coverage
+from controller.core.obligation import Availability
 from controller.core.planning.obligations import Circumstances
 from controller.core.policy.contract import Curtailed
 from controller.core.policy.maintenance import MaintenanceSettings
 from controller.ports import Scene
-from controller.regime import Regime
+from controller.regime import Regime, Surroundings
 from tests.controller.fleet import FARM, NOW, PRICES, quotes, status, view
 from tests.controller.governed import OWING, policy
 from tests.controller.policy_world import at, bound, contract, owing, planned
@@ -45,51 +44,18 @@ BROKEN = replace(SPARED, short_gpu_h=8.0, left_s=-2880.0)
 ACME = contract("acme", start=datetime(2028, 1, 1, tzinfo=UTC), gpus=4)
 
 
-def coverage(serving_gpus: int, *, in_force: bool = True) -> Coverage:
-    return Coverage(
-        contract="acme",
-        owed_gpus=4,
-        bound_gpus=4,
-        serving_gpus=serving_gpus,
-        lacking_gpus=0,
-        in_force=in_force,
-    )
-
-
-def test_what_is_owed_and_not_served_adds_up_until_the_next_plan() -> None:
+def test_each_month_stands_for_itself_and_adds_up() -> None:
     attendance = Attendance()
-    for hour, serving in enumerate((4, 3, 0, 6)):
-        attendance.turn([coverage(serving)], NOW + hour * HOUR_S)
-    assert attendance.service("acme", NOW) == Service(12.0, 5.0)
-
-
-@pytest.mark.parametrize("seconds", [GAP_S_MAX + 1.0, -5.0, 0.0])
-def test_time_that_nobody_saw_counts_neither_way(seconds: float) -> None:
-    attendance = Attendance()
-    attendance.turn([coverage(0)], NOW)
-    attendance.turn([coverage(0)], NOW + seconds)
-    assert attendance.service("acme", NOW) == Service()
-
-
-def test_what_is_being_prepared_is_not_owed_yet() -> None:
-    attendance = Attendance()
-    for hour in range(2):
-        attendance.turn([coverage(0, in_force=False)], NOW + hour * HOUR_S)
-    assert attendance.service("acme", NOW) == Service()
-
-
-def test_each_month_stands_for_itself_and_a_turn_is_cut_where_one_ends() -> None:
-    attendance = Attendance()
-    attendance.turn([coverage(2)], LEAP_DAY)
-    attendance.turn([coverage(4)], LEAP_DAY + HOUR_S)
-    assert attendance.service("acme", LEAP_DAY) == Service(2.0, 1.0)
-    assert attendance.service("acme", LEAP_DAY + HOUR_S) == Service(2.0, 1.0)
+    for at_, service in (
+        (LEAP_DAY, Service(100.0, 2.0)),
+        (LEAP_DAY, Service(4.0, 1.0)),
+        (LEAP_DAY + HOUR_S, Service(2.0, 0.0)),
+    ):
+        attendance.learn("acme", at_, service)
+    assert attendance.service("acme", LEAP_DAY) == Service(104.0, 3.0)
+    assert attendance.service("acme", LEAP_DAY + HOUR_S) == Service(2.0, 0.0)
+    assert attendance.service("beta", LEAP_DAY) == Service()
     assert month_ends_at(LEAP_DAY) == month_begins_at(LEAP_DAY + HOUR_S) == LEAP_DAY + HOUR_S / 2
-
-
-def test_a_restart_goes_on_with_what_was_counted_before() -> None:
-    attendance = Attendance([("acme", NOW, Service(100.0, 2.0)), ("acme", NOW, Service(4.0, 1.0))])
-    assert attendance.service("acme", NOW) == Service(104.0, 3.0)
 
 
 def test_what_may_be_missing_is_a_part_of_the_whole_month() -> None:
@@ -217,13 +183,13 @@ def test_the_doctor_and_the_table_say_how_a_contract_stands() -> None:
         ]
 
 
-def test_the_regime_counts_what_its_plans_say_and_looks_change_nothing() -> None:
-    regime = Regime(policy(OWING), FARM)
+def test_a_plan_tells_what_the_books_say_of_a_contract() -> None:
+    around = Surroundings()
+    regime = Regime(policy(OWING), FARM, around=around)
     silent = replace(view(0, "llama"), status=status(None))
-    scenes = [Scene([silent], quotes(PRICES), [], NOW + 60.0 * n, NOW) for n in range(3)]
-    plans = [(regime.decide(scene), regime.foresee(scene)) for scene in scenes]
-    assert all(decided.contracts == seen.contracts for decided, seen in plans)
-    (found,) = plans[-1][0].contracts
+    scene = Scene([silent], quotes(PRICES), [], NOW, NOW)
+    name = regime.decide(scene).contracts[0].contract
+    around.attendance.learn(name, NOW, Service(8.0, 2.0))
+    (found,) = regime.decide(scene).contracts
     assert found.availability is not None
-    assert found.availability.owed_gpu_h == pytest.approx(found.owed_gpus * 2 / 60)
-    assert found.availability.ratio == 0.0
+    assert (found.availability.owed_gpu_h, found.availability.ratio) == (8.0, 0.75)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,7 @@ def snapshot() -> ControllerSnapshot:
             Bill(
                 site="oslo",
                 charge="on-peak",
+                month_from=date(2026, 11, 1),
                 usd_per_kw_month=12.5,
                 peak_w=4000.0,
                 billed_w=4800.0,

@@ -13,7 +13,7 @@ from controller.core.curtailment import LEAD_S
 from controller.curtailments import Curtailment, Curtailments
 from controller.orders import OperationError
 from controller.ports import Event, Scene, Store
-from controller.regime import Regime
+from controller.regime import Regime, Surroundings
 from controller.store.limits import GRID_ORDERS_S
 from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore
@@ -111,7 +111,9 @@ def test_groups_stop_in_time_and_a_contract_as_its_terms_say(
     store: Store, terms: str, serves: str | None
 ) -> None:
     clock = Clock()
-    regime = Regime(policy(TEXT + CONTRACT + terms), FARM, grid_orders=store.grid_orders)
+    regime = Regime(
+        policy(TEXT + CONTRACT + terms), FARM, around=Surroundings(grid_orders=store.grid_orders)
+    )
     desk(store, clock).enter(ASKED, "ada")
     views = [replace(view(0, "llama"), committed=True), view(1, "llama")]
 

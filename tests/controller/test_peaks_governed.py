@@ -12,7 +12,7 @@ from controller.core.charges.settings import DemandChargeSettings
 from controller.core.model import Block, GroupView, Plan
 from controller.core.supposing import Price, Supposition
 from controller.peaks import Peaks
-from controller.regime import Regime
+from controller.regime import Regime, Surroundings
 from controller.store.memory import MemoryStore
 from tests.controller.fleet import FARM, PRICES, quotes, status, view
 from tests.controller.governed import CONTRACT, TEXT, Board, policy
@@ -36,7 +36,9 @@ class House:
         self.peaks = Peaks(
             self.store, farm.sites, clock=lambda: self.now, plan=lambda: self.board.newest
         )
-        self.regime = Regime(policy(text, farm), farm, surcharges=self.peaks.surcharges)
+        self.regime = Regime(
+            policy(text, farm), farm, around=Surroundings(surcharges=self.peaks.surcharges)
+        )
         self.board = Board(self.regime, [view(n, None, assigned_at=0.0) for n in range(4)])
 
     def live(self, hours: float, prices: Mapping[str, float | None] = MINING) -> Plan:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 
 from controller.core.charges import billing
 from controller.core.charges.settings import DemandChargeSettings
@@ -59,6 +60,8 @@ class Bill:
 
     site: str
     charge: str
+    month_from: date
+    """First day of the billing month, by the local calendar."""
     usd_per_kw_month: float
     peak_w: float
     """Highest mean draw of this month, the rest of the building included."""
@@ -126,6 +129,7 @@ def bill(account: Account, charge: DemandChargeSettings, zone: str, at: float) -
     return Bill(
         site=account.site,
         charge=account.charge,
+        month_from=billing.day(zone, account.month_at),
         usd_per_kw_month=charge.usd_per_kw_month,
         peak_w=account.peak_w,
         billed_w=billed_w,

@@ -6,7 +6,7 @@ By the local clock and calendar, through days of 23 and 25 hours. It knows no wa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,11 @@ def month(charge: DemandChargeSettings, zone: str, at: float) -> Month:
         begins = (begins.replace(day=1) - timedelta(days=1)).replace(day=charge.billed_from_day)
     ends = (begins.replace(day=1) + LONGEST_MONTH).replace(day=charge.billed_from_day)
     return Month(begins.timestamp(), ends.timestamp())
+
+
+def day(zone: str, at: float) -> date:
+    """The local day of an instant."""
+    return _local(zone, at).date()
 
 
 def interval(charge: DemandChargeSettings, zone: str, at: float) -> float:

@@ -1,7 +1,7 @@
 """How far a contract's availability was kept this month, and how much downtime it can still bear.
 
-Counted from what groups really did: GPU-hours owed against GPU-hours in which its workload ran,
-proven. Months are of the UTC calendar. What nobody looked at counts neither way.
+Judged from the books: GPU-hours owed against GPU-hours in which its workload ran, proven. Months
+are of the UTC calendar. What nobody looked at counts neither way.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from controller.core.obligation import Availability, Coverage
 from controller.core.policy.contract import ContractSettings
 
 SECONDS_PER_H = 3600.0
-
-GAP_S_MAX = 3600.0
-"""A plan older than this says nothing of the time since."""
 
 GUARD_RATIO = 0.25
 """A contract with no more than this part of its downtime left is spared what can be helped."""
@@ -41,47 +38,21 @@ class Service:
 
 
 class Attendance:
-    """Adds up service as plans go by; knows nothing of time but what it is told."""
+    """Service by contract and month, as the books tell it."""
 
-    def __init__(self, past: Iterable[tuple[str, float, Service]] = ()) -> None:
-        """`past`: contract, an instant of the month and what was counted before this start."""
+    def __init__(self) -> None:
         self._service: dict[tuple[str, Month], Service] = {}
-        self._since: float | None = None
-        self._open: Sequence[Coverage] = ()
-        for contract, at, service in past:
-            self._add(contract, month(at), service)
 
-    def turn(self, coverages: Sequence[Coverage], now: float) -> None:
-        """From `now` on it is this; until now it was what the last turn said."""
-        self.until(now)
-        self._open = coverages
-
-    def until(self, now: float) -> None:
-        """It is still what the last turn said."""
-        since, self._since = self._since, now
-        if since is not None and 0.0 < now - since <= GAP_S_MAX:
-            for one in self._open:
-                if one.in_force:
-                    self._count(one, since, now)
+    def learn(self, contract: str, at: float, service: Service) -> None:
+        """Add what was counted at an instant, or up to it."""
+        key = contract, month(at)
+        self._service[key] = self.service(contract, at).plus(service)
+        months = sorted({month for _, month in self._service})[-MONTHS_KEPT:]
+        self._service = {k: v for k, v in self._service.items() if k[1] in months}
 
     def service(self, contract: str, now: float) -> Service:
         """What is known of a contract's month."""
         return self._service.get((contract, month(now)), Service())
-
-    def _count(self, one: Coverage, since: float, until: float) -> None:
-        short = max(0, one.owed_gpus - one.serving_gpus)
-        turn = min(until, month_ends_at(since))
-        for at, seconds in ((since, turn - since), (turn, until - turn)):
-            hours = seconds / SECONDS_PER_H
-            if hours > 0.0:
-                service = Service(one.owed_gpus * hours, short * hours)
-                self._add(one.contract, month(at), service)
-
-    def _add(self, contract: str, of: Month, service: Service) -> None:
-        known = self._service.get((contract, of), Service())
-        self._service[contract, of] = known.plus(service)
-        months = sorted({month for _, month in self._service})[-MONTHS_KEPT:]
-        self._service = {k: v for k, v in self._service.items() if k[1] in months}
 
 
 def judged(
