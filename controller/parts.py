@@ -18,7 +18,8 @@ from controller.dispatch import Dispatch
 from controller.feeds import assembly
 from controller.fleet import OUTCOMES_REMEMBERED_MAX, Fleet
 from controller.foresight import Foresight, Pace
-from controller.metrics import ControllerSnapshot, SwitchTimes
+from controller.metrics.snapshot import ControllerSnapshot
+from controller.metrics.switches import SwitchTimes
 from controller.operations import Operations
 from controller.peaks import Peaks
 from controller.policies import Policies

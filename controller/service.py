@@ -12,7 +12,7 @@ from controller.api import app as api
 from controller.api import auth, server
 from controller.connection import connected
 from controller.fleet import Fleet
-from controller.metrics import Exposition
+from controller.metrics.exposition import Exposition
 from controller.parts import Controller
 from controller.settings import Settings
 from controller.statements import Statements

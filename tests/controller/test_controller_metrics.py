@@ -25,7 +25,9 @@ from controller.core.model import (
 )
 from controller.core.obligation import Availability, Coverage, Fulfilment
 from controller.core.requirement import Unmet
-from controller.metrics import ControllerSnapshot, Exposition, SwitchTimes
+from controller.metrics.exposition import Exposition
+from controller.metrics.snapshot import ControllerSnapshot
+from controller.metrics.switches import SwitchTimes
 from tests.controller.desk import view
 from wire.model import Kind, Outcome, Phase, Result
 
