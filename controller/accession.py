@@ -10,7 +10,8 @@ from controller import policyfile
 from controller import settings as own
 from controller.policies import activation
 from controller.policyfile import Policy
-from controller.ports import CONFIGURATION, Store, StoredPolicy
+from controller.ports import Store
+from controller.records import CONFIGURATION, StoredPolicy
 from controller.settings import Settings
 from controller.store.limits import POLICIES_KEPT
 from wire import logs

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from controller.core.model import Decision, GroupKey, Hold
 from controller.core.obligation import Coverage, Fulfilment
-from controller.ports import StoredPolicy
+from controller.records import StoredPolicy
 from wire.figures import Measured
 from wire.model import Phase, Rejection
 

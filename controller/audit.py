@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.ports import Event, StoredAssignment, StoredOutcome
+from controller.records import Event, StoredAssignment, StoredOutcome
 from wire.model import OFF, Outcome
 
 

@@ -28,7 +28,8 @@ from controller.core.contracts.availability import Attendance, Service
 from controller.core.model import GroupKey, GroupView, Plan
 from controller.core.options.economics import Market
 from controller.core.policy.settings import PolicySettings
-from controller.ports import Books, Pages, StoreError
+from controller.ports import Books, StoreError
+from controller.records import Pages
 from wire import logs
 
 WRITE_S = 60.0

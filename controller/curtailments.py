@@ -14,7 +14,8 @@ from controller.orders import (
     BadRequestError,
     NothingFoundError,
 )
-from controller.ports import Event, Store
+from controller.ports import Store
+from controller.records import Event
 
 AHEAD_MAX_S = 31 * 86_400.0
 """Orders further ahead are mistyped dates, or belong in a calendar."""

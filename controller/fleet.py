@@ -13,7 +13,8 @@ from controller.core.model import GroupKey, GroupView, RigRecord
 from controller.core.options.experience import Experience
 from controller.core.options.routes import RouteTimes
 from controller.portraits import Portraits
-from controller.ports import Store, StoredAssignment, StoredOutcome
+from controller.ports import Store
+from controller.records import StoredAssignment, StoredOutcome
 from controller.sessions import Session, Sessions
 from wire.model import Assignment, GroupOffer, GroupStatus, Outcome, Rejection, Result
 

@@ -16,8 +16,9 @@ from controller.core.model import GroupKey, GroupView
 from controller.core.options.economics import Market
 from controller.core.prices.announcements import Coming
 from controller.core.timing.advantage import SiteForesight
-from controller.ports import SeenHour, Store, StoreError
+from controller.ports import Store, StoreError
 from controller.recollection import Look, Recollection
+from controller.records import SeenHour
 from wire import logs
 
 FIRST_LOOK_S = 5.0

@@ -25,7 +25,8 @@ from controller.core.books import statement
 from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote, RigRecord
 from controller.core.policy.mandate import DeskSettings
 from controller.orders import BadRequestError, Intent, NothingFoundError, NotYetError
-from controller.ports import Event, Store, StoreError
+from controller.ports import Store, StoreError
+from controller.records import Event
 from wire.model import OFF, Sample
 
 EVENTS_SHOWN_MAX = 1_000

@@ -15,7 +15,8 @@ from controller.core.policy import diff as policy_diff
 from controller.core.policy import treasury
 from controller.orders import BadRequestError, ConflictError
 from controller.policyfile import Policy
-from controller.ports import Board, Event, Store, StoredPolicy
+from controller.ports import Board, Store
+from controller.records import Event, StoredPolicy
 from controller.regime import Regime
 from wire.configfile import ConfigError
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from controller.core import measured
 from controller.core.measured import UNKNOWN, Classes, Figures, Witness
 from controller.core.model import RigRecord
-from controller.ports import Portrait, Store, StoreError
+from controller.ports import Store, StoreError
+from controller.records import Portrait
 from wire import logs
 from wire.figures import Measured
 from wire.model import GroupOffer

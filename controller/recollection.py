@@ -20,7 +20,7 @@ from controller.core.timing.brake import FIRST_RATIO, SwitchBrake
 from controller.core.timing.forecast import SiteForecast
 from controller.core.timing.hours import HISTORY_H_MAX, HOURS_PER_DAY
 from controller.core.timing.terms import SECONDS_PER_H, WORTHLESS, Moment
-from controller.ports import SeenHour
+from controller.records import SeenHour
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from controller.core.model import Decision, GroupKey, GroupView, Hold, Plan
 from controller.core.options import standing
 from controller.dispatch import RESEND_S, Dispatch
 from controller.fleet import Fleet
-from controller.ports import Decide, Scene, StoredAssignment, StoreError
+from controller.ports import Decide, Scene, StoreError
 from controller.prices import Prices
+from controller.records import StoredAssignment
 from controller.rollout import Rollout
 from controller.sessions import Sessions
 from wire import logs, messages

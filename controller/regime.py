@@ -30,7 +30,8 @@ from controller.core.policy.signals import Reading, RuleSettings, RuleState
 from controller.core.supposing import Supposition
 from controller.core.timing.advantage import SiteForesight
 from controller.policyfile import Policy
-from controller.ports import Decide, Scene, StoredOutcome
+from controller.ports import Decide, Scene
+from controller.records import StoredOutcome
 from wire.model import Kind, Result
 
 SPENDING_S = 86_400.0

@@ -12,7 +12,7 @@ from controller.api.routes import Operator, operator
 from controller.orders import REASON_CHARS_MAX
 from controller.policies import VERSIONS_SHOWN_MAX, Policies
 from controller.policyfile import CHARS_MAX
-from controller.ports import StoredPolicy
+from controller.records import StoredPolicy
 
 NAME_CHARS_MAX = 200
 

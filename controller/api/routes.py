@@ -23,7 +23,7 @@ from controller.api.auth import Tokens
 from controller.core.model import Hold, Plan, Quote
 from controller.operations import EVENTS_SHOWN_MAX, Operations
 from controller.orders import HOLD_DEFAULT_S, HOLD_MAX_S, HOLD_MIN_S, REASON_CHARS_MAX, Intent
-from controller.ports import Event
+from controller.records import Event
 
 _BEARER = HTTPBearer(auto_error=False, description="an operator's token")
 

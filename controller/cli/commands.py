@@ -19,7 +19,7 @@ from controller.cli.client import FAILED, Client
 from controller.cli.terminal import Terminal
 from controller.core import duration
 from controller.core.model import GroupKey, Plan, Quote
-from controller.ports import Event
+from controller.records import Event
 from wire.model import OFF
 
 OK = 0

@@ -11,7 +11,7 @@ from controller.answers import PolicyChecked, PolicyPreview, PolicyShown
 from controller.cli import policy_tables as tables
 from controller.cli.client import BAD_INPUT, Client, ClientError
 from controller.cli.terminal import Terminal
-from controller.ports import StoredPolicy
+from controller.records import StoredPolicy
 
 OK = 0
 

@@ -11,7 +11,7 @@ from controller.answers import Move, PolicyChecked, PolicyPreview, PolicyShown, 
 from controller.cli.tables import plain, usd, when
 from controller.core import reasons
 from controller.core.obligation import Availability, Coverage, Fulfilment
-from controller.ports import StoredPolicy
+from controller.records import StoredPolicy
 from wire.model import OFF
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from controller.answers import Check, Explanation, GroupLine, Move, OrderResult, RigLine, Summary
 from controller.core.model import Hold, Option, Plan, Quote
-from controller.ports import Event
+from controller.records import Event
 from wire.model import OFF
 
 _COLOURS = {"failed": "red", "offline": "red", "switching": "yellow", "unknown": "yellow"}

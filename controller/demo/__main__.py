@@ -25,7 +25,8 @@ from controller.demo import observer, scenario, screen, stage, summary
 from controller.demo.cast import Cast
 from controller.demo.chaos import Chaos
 from controller.demo.observer import Observer
-from controller.ports import StoredOutcome, StoreError
+from controller.ports import StoreError
+from controller.records import StoredOutcome
 from wire.configfile import ConfigError
 
 LOOK_S = 0.25

@@ -22,7 +22,7 @@ from controller.core.options import economics
 from controller.demo import recordings, scenario
 from controller.demo.stage import GROUPS_PER_RIG, Stage
 from controller.feeds import recorded
-from controller.ports import Event, StoredOutcome
+from controller.records import Event, StoredOutcome
 from wire.model import GroupOffer, GroupStatus, Kind, Leg, Phase, Result, WorkloadOffer
 
 SWITCH_S_ASSUMED = 1.5

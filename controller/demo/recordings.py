@@ -16,7 +16,7 @@ from controller.feeds.settings import (
     RecordedFile,
     TimeFormat,
 )
-from controller.ports import SeenHour
+from controller.records import SeenHour
 
 USD_PER_EUR = 1.16
 MINE_USD_PER_DAY = 0.75

@@ -16,7 +16,7 @@ from controller.answers import Explanation
 from controller.core.books.accounts import SwitchTicks
 from controller.demo import scenario
 from controller.demo.observer import Observer
-from controller.ports import Event
+from controller.records import Event
 from wire.model import OFF, Phase
 
 COLOURS = {

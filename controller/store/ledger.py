@@ -37,7 +37,7 @@ from controller.core.books.entries import (
     day_of,
 )
 from controller.core.model import GroupKey
-from controller.ports import Pages
+from controller.records import Pages
 from controller.store import sqlite
 from controller.store.connected import Connected
 from controller.store.limits import first_day_kept

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from controller.core.books.entries import day_of
 from controller.core.model import GroupKey
 from controller.core.timing.hours import HISTORY_H_MAX
-from controller.ports import StoredAssignment, StoreError
+from controller.ports import StoreError
+from controller.records import StoredAssignment
 
 EVENTS_KEPT = 200_000
 """Audit lines; older ones are forgotten, so that the store cannot eat the disk."""

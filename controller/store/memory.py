@@ -10,7 +10,7 @@ from itertools import islice, zip_longest
 from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
 from controller.core.model import Hold, RigRecord
-from controller.ports import (
+from controller.records import (
     Event,
     Portrait,
     SeenHour,

@@ -16,7 +16,7 @@ from controller.core.books.entries import (
     total,
 )
 from controller.core.model import GroupKey
-from controller.ports import Pages, StoredAssignment
+from controller.records import Pages, StoredAssignment
 from controller.store.limits import first_day_kept
 
 

@@ -22,14 +22,14 @@ from sqlalchemy import (
 from controller.core.charges.account import Account
 from controller.core.curtailment import GridOrder
 from controller.core.model import Hold, RigRecord
-from controller.ports import (
+from controller.ports import StoreError
+from controller.records import (
     Event,
     Portrait,
     SeenHour,
     StoredAssignment,
     StoredOutcome,
     StoredPolicy,
-    StoreError,
 )
 from controller.store import sqlite, statements, tables, upgrades
 from controller.store.ledger import SqlLedger

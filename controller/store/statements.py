@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select
 
-from controller.ports import Event
+from controller.records import Event
 from controller.store import tables
 from controller.store.limits import EVENTS_KEPT
 

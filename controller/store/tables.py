@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from controller.core.charges.account import Account
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, Portrait, SeenHour, StoredAssignment, StoredOutcome
+from controller.records import Event, Portrait, SeenHour, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
 from wire.packing import Packer
 

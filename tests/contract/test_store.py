@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from controller.core.model import GroupKey, Hold, RigRecord
-from controller.ports import Event, Portrait, Store, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Store, StoreError
+from controller.records import Event, Portrait, StoredAssignment, StoredOutcome
 from controller.store import limits, statements, tables
 from controller.store import memory as memory_module
 from controller.store import sql as sql_module

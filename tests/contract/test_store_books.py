@@ -18,7 +18,8 @@ from controller.core.books.entries import (
     gathered,
 )
 from controller.core.model import GroupKey
-from controller.ports import Pages, Store, StoredAssignment
+from controller.ports import Store
+from controller.records import Pages, StoredAssignment
 from controller.store import limits
 from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.ports import SeenHour, Store
+from controller.ports import Store
+from controller.records import SeenHour
 from controller.store import memory as memory_module
 from controller.store import sql as sql_module
 from controller.store.sql import SqlStore

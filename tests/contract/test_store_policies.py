@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.ports import Event, Store, StoredPolicy, StoreError
+from controller.ports import Store, StoreError
+from controller.records import Event, StoredPolicy
 from controller.store import limits, tables
 from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore

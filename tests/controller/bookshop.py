@@ -10,7 +10,7 @@ from controller.core.books.ledger import Ledger, Sighting
 from controller.core.books.posture import Shares
 from controller.core.model import GroupKey, GroupView
 from controller.core.policy.settings import PolicySettings
-from controller.ports import StoredAssignment
+from controller.records import StoredAssignment
 from tests.controller.fleet import POLICY, PRICES, planned
 from wire.model import Assignment
 

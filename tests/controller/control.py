@@ -18,9 +18,10 @@ from controller.core.model import (
 from controller.core.rollout import RolloutSettings
 from controller.dispatch import Dispatch
 from controller.fleet import Fleet, FleetSettings
-from controller.ports import Event, Portrait, Scene, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import Scene, StoreError
 from controller.prices import Prices
 from controller.reconciler import Ambience, Reconciler
+from controller.records import Event, Portrait, StoredAssignment, StoredOutcome
 from controller.rollout import Rollout
 from controller.sessions import Sessions
 from controller.store.memory import MemoryStore

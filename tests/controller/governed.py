@@ -13,7 +13,8 @@ from controller.core.model import GroupKey, GroupView, Hold, Plan, Quote
 from controller.core.options import standing
 from controller.policies import Policies, activation
 from controller.policyfile import Policy
-from controller.ports import CONFIGURATION, Decide, Scene, Store
+from controller.ports import Decide, Scene, Store
+from controller.records import CONFIGURATION
 from controller.regime import Regime
 from tests.agent.groups import working
 from tests.controller import fleet

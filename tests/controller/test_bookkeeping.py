@@ -14,7 +14,8 @@ from controller.core.model import Plan
 from controller.core.options import economics
 from controller.core.policy.contract import ContractSettings
 from controller.core.policy.settings import PolicySettings
-from controller.ports import Pages, StoreError
+from controller.ports import StoreError
+from controller.records import Pages
 from controller.store.memory import MemoryStore
 from tests.controller.bookshop import BEGIN, CHEAP
 from tests.controller.fleet import FARM, POLICY, planned, quotes, view

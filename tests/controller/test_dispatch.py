@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from controller.core.model import GroupKey
 from controller.dispatch import RENEWALS_PER_LEASE, RESEND_S
-from controller.ports import StoredAssignment
+from controller.records import StoredAssignment
 from tests.controller.control import LEASE_S, Control, Talker, hello, status
 from tests.sim.clock import run
 from wire import messages

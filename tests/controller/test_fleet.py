@@ -11,7 +11,8 @@ import pytest
 from controller.core.model import GroupKey
 from controller.core.options.experience import Experience, Route, travelled
 from controller.fleet import GAP_MAX, Fleet
-from controller.ports import StoredAssignment, StoreError
+from controller.ports import StoreError
+from controller.records import StoredAssignment
 from tests.controller.control import Control, FullStore, hello, outcome, record, status, up
 from tests.sim.clock import run
 from wire import messages

@@ -14,7 +14,8 @@ from controller.core.options.economics import Market
 from controller.core.planning.planner import Situation, plan
 from controller.core.timing import brake
 from controller.foresight import FIRST_LOOK_S, Foresight, Pace
-from controller.ports import SeenHour, StoreError
+from controller.ports import StoreError
+from controller.records import SeenHour
 from controller.store.memory import MemoryStore
 from tests.controller.fleet import FARM, NOW, POLICY, PRICES, quotes, view
 from tests.sim.clock import run

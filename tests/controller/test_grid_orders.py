@@ -12,7 +12,8 @@ import pytest
 from controller.core.curtailment import LEAD_S
 from controller.curtailments import Curtailment, Curtailments
 from controller.orders import OperationError
-from controller.ports import Event, Scene, Store
+from controller.ports import Scene, Store
+from controller.records import Event
 from controller.regime import Regime, Surroundings
 from controller.store.limits import GRID_ORDERS_S
 from controller.store.memory import MemoryStore

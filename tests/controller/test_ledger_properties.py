@@ -17,7 +17,8 @@ from controller.core.books.entries import MICRO, Account, Entry, Measure, gather
 from controller.core.books.ledger import Ledger
 from controller.core.books.statement import KEPT, By, statement
 from controller.core.model import GroupView
-from controller.ports import Pages, Store
+from controller.ports import Store
+from controller.records import Pages
 from controller.store.memory import MemoryStore
 from controller.store.sql import SqlStore
 from tests.controller.bookshop import BEGIN, CHEAP, GAP_S, RISEN, H, Shop

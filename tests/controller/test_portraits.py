@@ -7,7 +7,7 @@ from dataclasses import replace
 from controller.core.measured import CLASS_MIN, Quantity, Source
 from controller.core.model import RigRecord
 from controller.portraits import CLASSES_S, Portraits
-from controller.ports import Portrait
+from controller.records import Portrait
 from controller.store.memory import MemoryStore
 from tests.controller.control import FullStore, record
 from wire.figures import Figure, Measured

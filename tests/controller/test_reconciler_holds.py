@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.core.model import GroupKey, Hold
-from controller.ports import StoredAssignment
+from controller.records import StoredAssignment
 from tests.controller.control import (
     EPOCH,
     PATIENCE_S,

@@ -13,7 +13,8 @@ from controller.core.farm import StrikeSettings
 from controller.core.model import GroupKey
 from controller.orders import BadRequestError, ConflictError
 from controller.policies import activation
-from controller.ports import CONFIGURATION, Scene, StoredOutcome, StoreError
+from controller.ports import Scene, StoreError
+from controller.records import CONFIGURATION, StoredOutcome
 from controller.regime import SPENDING_S, Regime, remembered
 from controller.store.memory import MemoryStore
 from tests.controller import farm_file

@@ -22,7 +22,7 @@ from controller.core.books.entries import (
 )
 from controller.core.books.statement import KEPT, By, Statement, days, month_of, statement
 from controller.orders import BadRequestError, NothingFoundError
-from controller.ports import Pages
+from controller.records import Pages
 from controller.statements import Statements
 from controller.store.memory import MemoryStore
 from tests.controller.bookshop import BEGIN

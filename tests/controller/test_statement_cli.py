@@ -16,7 +16,7 @@ from controller.api import auth
 from controller.api.app import create_app
 from controller.api.server import Server, serve
 from controller.operations import Operations
-from controller.ports import Pages
+from controller.records import Pages
 from controller.statements import Statements
 from controller.store.sql import SqlStore
 from tests.controller.bookshop import BEGIN

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from controller.core.model import GroupKey
-from controller.ports import Event, StoredAssignment, StoredOutcome, StoreError
+from controller.ports import StoreError
+from controller.records import Event, StoredAssignment, StoredOutcome
 from controller.store.memory import MemoryStore
 from tests.sim.attacks import THIEF
 from tests.sim.checks import controller as checks

@@ -24,7 +24,7 @@ from controller.core.model import (
 )
 from controller.core.obligation import Coverage
 from controller.core.policy.contract import ContractSettings
-from controller.ports import StoredAssignment, StoredOutcome
+from controller.records import StoredAssignment, StoredOutcome
 from tests.sim.checks import contracts, controller, letters, rest, rig
 from tests.sim.checks.contracts import Left
 from tests.sim.witness import ViolationError, Witness

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from agent.core.model import State
 from agent.core.workload import Workload
 from controller.core.model import GroupKey
-from controller.ports import StoredAssignment, StoredOutcome
+from controller.records import StoredAssignment, StoredOutcome
 
 
 def ended_once(assigned: Mapping[GroupKey, StoredAssignment], ended: list[StoredOutcome]) -> str:

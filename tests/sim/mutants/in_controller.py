@@ -18,8 +18,9 @@ from controller.core.planning import summing
 from controller.core.prices import plausibility, quotes
 from controller.core.prices.plausibility import QuoteRules
 from controller.fleet import Fleet
-from controller.ports import StoredAssignment, StoreError
+from controller.ports import StoreError
 from controller.reconciler import Reconciler
+from controller.records import StoredAssignment
 from tests.sim.mutants.planting import Mutant, Swaps
 from wire import messages
 from wire.model import Outcome

@@ -12,8 +12,8 @@ from controller.core.obligation import Coverage
 from controller.core.options.case import Case
 from controller.core.policy.contract import ContractSettings
 from controller.core.policy.settings import PolicySettings
-from controller.ports import StoredAssignment
 from controller.reconciler import Reconciler
+from controller.records import StoredAssignment
 from tests.sim.mutants.planting import Mutant, Swaps
 
 
