@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controller.core.charges import account as accounts
 from controller.core.charges import billing, meter, steps
@@ -120,14 +120,7 @@ class Peaks:
 
 
 def _credited(wish: Wish | None, bill: Bill) -> Wish | None:
-    """The wish with that part of what is forgone which this charge asked for."""
-    if wish is None or wish.asked_usd_per_h <= 0.0:
-        return wish
-    own = steps.cost_usd_per_h(bill.steps, wish.free_w) - steps.cost_usd_per_h(
-        bill.steps, wish.held_w
-    )
-    part = min(1.0, own / wish.asked_usd_per_h)
-    return replace(wish, forgone_usd_per_h=part * wish.forgone_usd_per_h)
+    return None if wish is None else accounts.credited(wish, bill.steps)
 
 
 def _turned(charge: _Charge, now: float) -> Account:

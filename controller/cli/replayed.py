@@ -29,6 +29,8 @@ _HEADS = (
     "worst week",
     "violations",
 )
+_CHARGE = "demand charge"
+"""A column that only some farms need."""
 
 
 def run(args: Namespace) -> int:
@@ -64,10 +66,13 @@ def _table(report: Report) -> Table:
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("policy")
-    for head in _HEADS:
+    charged = any(result.demand_charge_usd for result in report.policies)
+    for head in (*_HEADS, *([_CHARGE] if charged else [])):
         table.add_column(head, justify="right")
     for result in report.policies:
-        table.add_row(result.name + (" (default)" if result.default else ""), *_cells(result))
+        paid = [f"${result.demand_charge_usd:,.2f}"] if charged else []
+        name = result.name + (" (default)" if result.default else "")
+        table.add_row(name, *_cells(result), *paid)
     return table
 
 

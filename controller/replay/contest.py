@@ -12,7 +12,7 @@ from multiprocessing import get_context
 
 from controller.core.timing import site
 from controller.core.timing.ledger import Played
-from controller.core.timing.policies import POLICIES
+from controller.core.timing.policies import HEEDING, POLICIES
 from controller.core.timing.site import Site
 
 ALONE_TICKS_MAX = 20_000
@@ -33,4 +33,5 @@ def play(sites: tuple[Site, ...], policies: Sequence[str]) -> dict[str, tuple[Pl
 
 
 def _played(sites: tuple[Site, ...], name: str) -> tuple[Played, ...]:
-    return tuple(done for place in sites for done in site.play(place, POLICIES[name]))
+    heeds = name in HEEDING
+    return tuple(done for each in sites for done in site.play(each, POLICIES[name], heeds=heeds))

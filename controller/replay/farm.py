@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 
+from controller.core.charges.settings import DemandChargeSettings
+from controller.core.charges.settings import problems as charge_problems
 from controller.core.timing.clairvoyant import Switch
 from controller.core.timing.terms import OPTIONS
 from controller.feeds.settings import RecordedFile
@@ -131,6 +133,8 @@ class Site(Clock):
     """Series of the same hour's price, known the day before; none: there is no such market."""
     power_cap_w: float | None = None
     """Watts that all its groups together may draw; none: as many as they like."""
+    demand_charges: tuple[DemandChargeSettings, ...] = ()
+    """What a month's highest draw costs, as in the controller's settings."""
     pools: dict[str, PoolSettings]
     """Groups by class."""
 
@@ -185,6 +189,8 @@ def _problems(farm: Farm) -> Iterator[Problem]:
         yield ("sites",), "name at least one site with groups"
     for name, site in farm.sites.items():
         yield from under(_site_problems(farm, site), "sites", name)
+        for text in charge_problems(name, site.demand_charges):
+            yield ("sites", name, "demand_charges"), text
     for name, contract in farm.contracts.items():
         yield from under(_contract_problems(farm, contract), "contracts", name)
 

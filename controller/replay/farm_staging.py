@@ -16,7 +16,7 @@ from controller.replay.farm import ContractSettings, Farm, RigClass
 from controller.replay.library import Library
 from controller.replay.parts import Problem, refuse
 from controller.replay.settings import COSTS
-from controller.replay.stage import Lot, Stage
+from controller.replay.stage import Lot, Place, Stage
 from wire.configfile import ConfigError
 
 OWN = "own"
@@ -50,12 +50,16 @@ def load(path: Path, cost: str | None) -> Stage:
         name=path.stem,
         tick_s=told.tick_s,
         cost=cost or OWN,
-        sites=tuple(
-            tuple(lots[site, name] for name in place.pools)
-            for site, place in told.sites.items()
-            if place.pools
+        places=tuple(
+            Place(
+                lots=tuple(lots[site, name] for name in each.pools),
+                cap_w=_cap_w(each),
+                zone=each.time_zone,
+                charges=each.demand_charges,
+            )
+            for site, each in told.sites.items()
+            if each.pools
         ),
-        caps_w=tuple(_cap_w(place) for place in told.sites.values() if place.pools),
     )
 
 

@@ -26,22 +26,26 @@ HEADS = (
     "Missed, ¢ / GPU-day",
     "Switches / group-day",
     "Worst week",
+    "Demand charges",
     "Violations",
 )
 MEANINGS = {
-    "Profit": "Revenue less electricity, switches and penalties, in US dollars, over all ticks.",
+    "Profit": "Revenue less electricity, demand charges, switches and penalties, in US dollars, "
+    "over all ticks.",
     "Of perfect foresight": "Profit as a share of what hindsight would have made of the same "
     "groups at the same costs. It flatters where one option always wins: see what was missed.",
     "Missed": "What was left of that profit, in US cents for each GPU and day.",
     "Switches": "Switches begun, for each group and day. Each one wears a rig and may fail.",
     "Worst week": "Least share of perfect foresight in any seven days on end; empty: it was less.",
+    "Demand charges": "What the highest draw of each month cost; of a month that was played in "
+    "part, that part. Profit has paid it, evenly over the hours that count.",
     "Violations": "Ticks in which a contract was short of groups or a site drew more than its cap.",
 }
 FORESIGHT = {
     True: "Perfect foresight is exact: the best course of the same groups with every price known.",
-    False: "Groups are in each other's way here, by a power cap or contracts, so that perfect "
-    "foresight is a bound from linear programming: nobody could have earned more, and perhaps "
-    "nobody could have earned as much.",
+    False: "Groups are in each other's way here, by a power cap, contracts or what a month's peak "
+    "costs, so that perfect foresight is a bound from linear programming: nobody could have earned "
+    "more, and perhaps nobody could have earned as much.",
 }
 
 
@@ -126,22 +130,31 @@ def _cells(result: PolicyResult) -> Sequence[str]:
         f"{result.regret_cents_per_gpu_day:,.1f}",
         f"{result.switches_per_group_day:.2f}",
         _percent(result.worst_week_share),
+        _usd(result.demand_charge_usd),
         f"{result.violations:,}",
     )
 
 
 def _pools(replay: Replay) -> str:
-    heads = ("Pool", "Groups", "GPUs", "Groups under contract, at most", "Power cap of the site")
+    heads = (
+        "Pool",
+        "Groups",
+        "GPUs",
+        "Groups under contract, at most",
+        "Power cap of the site",
+        "Demand charges of the site, per kW and month",
+    )
     rows = [
         (
             lot.name,
             f"{lot.pool.terms.groups:,}",
             f"{lot.gpus:,}",
             f"{int(lot.pool.duties.owed.max()):,}",
-            "none" if math.isinf(cap_w) else f"{cap_w:,.0f} W",
+            "none" if math.isinf(place.cap_w) else f"{place.cap_w:,.0f} W",
+            ", ".join(f"{c.name}: ${c.usd_per_kw_month:g}" for c in place.charges) or "none",
         )
-        for lots, cap_w in zip(replay.stage.sites, replay.stage.caps_w, strict=True)
-        for lot in lots
+        for place in replay.stage.places
+        for lot in place.lots
     ]
     return _table(heads, rows)
 

@@ -76,7 +76,7 @@ _ID = re.compile(r' id="([^"]+)"')
 
 def prices(replay: Replay) -> str:
     """What power cost, by site, and what groups could earn, by pool."""
-    sites = replay.stage.sites
+    sites = [place.lots for place in replay.stage.places]
     figure, panels = _panels(sum(1 + 3 * len(lots) for lots in sites))
     left = iter(panels)
     ends, draw = _over(sites[0][0], replay.stage.tick_s)

@@ -40,6 +40,8 @@ class PolicyResult:
     switches_per_group_day: float
     worst_week_share: float | None
     """Share of the clairvoyant's profit in the worst seven days; none: the window is shorter."""
+    demand_charge_usd: float
+    """What the highest draw of each month cost; the profit has paid it."""
     violations: int
     """Orders that named no option, and ticks in which a contract or a power cap was broken."""
 
@@ -71,6 +73,8 @@ class Sums:
     """By tick."""
     switches: int
     violations: int = 0
+    charged_usd: float = 0.0
+    """Demand charges, which the profit has paid."""
 
     @classmethod
     def of(cls, pools: Sequence[Played] | Sequence[Best]) -> Sums:
@@ -79,6 +83,7 @@ class Sums:
             sum((pool.profit_usd for pool in pools[1:]), pools[0].profit_usd),
             sum(pool.switches for pool in pools),
             sum(pool.violations for pool in pools if isinstance(pool, Played)),
+            sum(pool.charged_usd for pool in pools if isinstance(pool, Played)),
         )
 
 
@@ -116,6 +121,7 @@ def judge(name: str, played: Sums, best: Sums, span: Span, *, default: bool) -> 
         regret_cents_per_gpu_day=round((most - profit) * CENTS_PER_USD / span.gpu_days, 4),
         switches_per_group_day=round(played.switches / span.group_days, 4),
         worst_week_share=_worst_week(played.profit_usd, best.profit_usd, span),
+        demand_charge_usd=round(played.charged_usd, 6),
         violations=played.violations,
     )
 

@@ -46,7 +46,7 @@ def replay(
         if name not in POLICIES:
             raise ConfigError(f"policy {name!r} is unknown; known: {', '.join(POLICIES)}")
     stage = staging.load(path, cost)
-    sites = tuple(stage.played_sites())
+    sites = tuple(place.played for place in stage.places)
     best = tuple(each for place in sites for each in _best(place))
     played = contest.play(sites, policies)
     sums = Sums.of(best)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from controller.core.charges.settings import DemandChargeSettings
 from controller.core.timing.site import Pool, Site
 from controller.core.timing.terms import Moment
 
@@ -21,6 +23,23 @@ class Lot:
     gpus: int
     """GPUs of all groups."""
     pool: Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The pools behind one meter, and what their owner and utility ask of them."""
+
+    lots: tuple[Lot, ...]
+    cap_w: float = math.inf
+    """Infinite: none."""
+    zone: str = "UTC"
+    charges: tuple[DemandChargeSettings, ...] = ()
+
+    @property
+    def played(self) -> Site:
+        """As it is played."""
+        pools = tuple(lot.pool for lot in self.lots)
+        return Site(pools=pools, cap_w=self.cap_w, zone=self.zone, charges=self.charges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +70,12 @@ class Stage:
     tick_s: float
     cost: str
     """Which switching costs were chosen."""
-    sites: tuple[tuple[Lot, ...], ...]
-    """Pools by site."""
-    caps_w: tuple[float, ...]
-    """By site; infinite: none."""
+    places: tuple[Place, ...]
 
     @property
     def lots(self) -> tuple[Lot, ...]:
         """All pools."""
-        return tuple(lot for lots in self.sites for lot in lots)
+        return tuple(lot for place in self.places for lot in place.lots)
 
     @property
     def moments(self) -> Sequence[Moment]:
@@ -72,7 +88,7 @@ class Stage:
         groups = sum(lot.pool.terms.groups for lot in self.lots)
         return Span(groups, sum(lot.gpus for lot in self.lots), len(self.moments), self.tick_s)
 
-    def played_sites(self) -> Iterator[Site]:
-        """The sites as they are played."""
-        for lots, cap_w in zip(self.sites, self.caps_w, strict=True):
-            yield Site(pools=tuple(lot.pool for lot in lots), cap_w=cap_w)
+    @property
+    def charged(self) -> bool:
+        """Whether a month's peak costs anything anywhere."""
+        return any(place.played.charged for place in self.places)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from controller.core.timing.site import Pool
 from controller.core.timing.terms import Terms
 from controller.replay import course, farm_staging, settings
 from controller.replay.settings import Scenario
-from controller.replay.stage import Lot, Stage
+from controller.replay.stage import Lot, Place, Stage
 from wire import configfile
 from wire.configfile import ConfigError
 
@@ -43,7 +42,7 @@ def _window(path: Path, cost: str) -> Stage:
     pool = Pool(terms=terms, moments=course.load(scenario))
     lot = Lot(site=path.stem, name=path.stem, gpus=scenario.groups, pool=pool)
     return Stage(
-        name=path.stem, tick_s=scenario.tick_s, cost=cost, sites=((lot,),), caps_w=(math.inf,)
+        name=path.stem, tick_s=scenario.tick_s, cost=cost, places=(Place(lots=(lot,)),)
     )
 
 

@@ -16,7 +16,7 @@ from datetime import date
 
 from controller.core.charges import billing
 from controller.core.charges.settings import DemandChargeSettings
-from controller.core.charges.steps import WATTS_PER_KW, Step, Steps, Wish, convex
+from controller.core.charges.steps import WATTS_PER_KW, Step, Steps, Wish, convex, cost_usd_per_h
 
 LEVEL_MIN_W = 100.0
 """Where levels of draw begin."""
@@ -117,25 +117,59 @@ def wished(account: Account, base_w: float, wish: Wish, hours: float) -> Account
 
 def bill(account: Account, charge: DemandChargeSettings, zone: str, at: float) -> Bill:
     """Where it stands at an instant of the account's month."""
-    billed_w = max(account.peak_w, charge.ratchet_ratio * max(account.past_w, default=0.0))
     hours = billing.hours_left(charge, zone, at)
-    steps: Steps = ()
-    if charge.usd_per_kw_month > 0 and billing.prepares(charge, zone, at):
-        months = RATCHET_MONTHS * charge.ratchet_ratio
-        later_h = months * billing.hours_of_month(charge, zone, at)
-        usd = charge.usd_per_kw_month * (1.0 + months)
-        known_w = max(billed_w, charge.base_w)
-        steps = convex(_steps(account, charge, known_w, usd, hours + later_h))
+    priced: Steps = ()
+    if billing.prepares(charge, zone, at):
+        priced = prices(account, charge, hours, billing.hours_of_month(charge, zone, at))
     return Bill(
         site=account.site,
         charge=account.charge,
         month_from=billing.day(zone, account.month_at),
         usd_per_kw_month=charge.usd_per_kw_month,
         peak_w=account.peak_w,
-        billed_w=billed_w,
+        billed_w=_billed_w(account, charge),
         hours_left=hours,
-        steps=steps,
+        steps=priced,
     )
+
+
+def prices(
+    account: Account,
+    charge: DemandChargeSettings,
+    hours_left: float,
+    month_h: float,
+    part: float = 1.0,
+) -> Steps:
+    """What draw costs while the charge counts.
+
+    Args:
+        account: Of the month that passes.
+        charge: As it is written down.
+        hours_left: Hours of the month that still count.
+        month_h: Hours of a whole month that count.
+        part: Share of the month's charge that is billed for this month.
+    """
+    if not charge.usd_per_kw_month > 0:
+        return ()
+    months = RATCHET_MONTHS * charge.ratchet_ratio
+    usd = charge.usd_per_kw_month * (part + months)
+    hours = hours_left + months * month_h
+    known_w = max(_billed_w(account, charge), charge.base_w)
+    return convex(_steps(account, charge, known_w, usd, hours))
+
+
+def credited(wish: Wish, own: Steps) -> Wish:
+    """The wish with that part of what is forgone which one charge asked for, by its own prices."""
+    if wish.asked_usd_per_h <= 0.0:
+        return wish
+    asked = cost_usd_per_h(own, wish.free_w) - cost_usd_per_h(own, wish.held_w)
+    part = min(1.0, asked / wish.asked_usd_per_h)
+    return replace(wish, forgone_usd_per_h=part * wish.forgone_usd_per_h)
+
+
+def _billed_w(account: Account, charge: DemandChargeSettings) -> float:
+    """The peak so far, or what earlier months make the least that is billed."""
+    return max(account.peak_w, charge.ratchet_ratio * max(account.past_w, default=0.0))
 
 
 def _steps(

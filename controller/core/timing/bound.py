@@ -7,8 +7,9 @@ exact. It judges replays; nothing that decides may use it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from controller.core.timing import hindsight
 from controller.core.timing.duty import rent_usd
 from controller.core.timing.hindsight import Best
 from controller.core.timing.linear import Programme, total
+from controller.core.timing.metering import Metering
+from controller.core.timing.peak_columns import PeakColumns
 from controller.core.timing.site import Pool, Site
 from controller.core.timing.terms import (
     INFER,
@@ -35,6 +38,8 @@ TICKS_PER_PART = 2016
 
 Each part but the first may begin with groups anywhere, for free: the sum stays a bound.
 """
+TICKS_PER_CHARGED_PART = 3000
+"""The same where a month's peak costs: a month of 900 s is solved in one."""
 
 _SIZE = len(OPTIONS)
 _MOVES = [(a, b) for a in range(_SIZE) for b in range(_SIZE) if a != b]
@@ -46,11 +51,8 @@ def bound(site: Site) -> list[Best]:
     Raises:
         SolverError: HiGHS found no optimum.
     """
-    ticks = len(site.pools[0].moments)
-    parts = [
-        _part(site, range(begin, min(begin + TICKS_PER_PART, ticks)))
-        for begin in range(0, ticks, TICKS_PER_PART)
-    ]
+    meterings = site.meterings
+    parts = [_part(site, meterings, span) for span in _spans(site, meterings)]
     return [
         Best(
             np.concatenate([found[number].profit_usd for found in parts]),
@@ -60,7 +62,21 @@ def bound(site: Site) -> list[Best]:
     ]
 
 
-def _part(site: Site, span: range) -> list[Best]:
+def _spans(site: Site, meterings: Sequence[Metering]) -> Iterator[range]:
+    """Parts of the course; where a month's peak costs, parts of months."""
+    ticks = len(site.pools[0].moments)
+    most = TICKS_PER_CHARGED_PART if meterings else TICKS_PER_PART
+    months = meterings[0].month if meterings else np.zeros(ticks)
+    turns = [0, *(np.flatnonzero(np.diff(months)) + 1).tolist(), ticks]
+    if ticks <= most:
+        turns = [0, ticks]
+    for begin, end in pairwise(turns):
+        each = math.ceil((end - begin) / math.ceil((end - begin) / most)) if meterings else most
+        for first in range(begin, end, each):
+            yield range(first, min(first + each, end))
+
+
+def _part(site: Site, meterings: Sequence[Metering], span: range) -> list[Best]:
     """The same over some ticks."""
     programme = Programme()
     flows = [_Flow.of(pool, span, programme) for pool in site.pools]
@@ -70,8 +86,14 @@ def _part(site: Site, span: range) -> list[Best]:
         for flow in flows:
             for late, columns, watts in flow.drawn_w():
                 programme.put(rows[late:], columns[: count - late], watts)
+    charged = [
+        PeakColumns.of(metering, span, [put for flow in flows for put in flow.drawn_w()], programme)
+        for metering in meterings
+    ]
     values = programme.solve()
-    return [flow.best(values) for flow in flows]
+    first, *others = [flow.best(values) for flow in flows]
+    paid = sum((each.usd(values) for each in charged), np.zeros(len(span)))
+    return [replace(first, profit_usd=first.profit_usd - paid), *others]
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class Played:
     """Orders that named no option; the group kept what it had. Of a site also what it broke."""
     running: IntArray = field(default_factory=lambda: np.zeros((0, UNDER_WAY + 1), dtype=np.int64))
     """How many groups ran each option in each tick; in the last column, were in a switch."""
+    charged_usd: float = 0.0
+    """Demand charges, which the profit has paid; those of a site stand with its first pool."""
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -116,6 +118,12 @@ class Book:
     def standing(self) -> Standing:
         """A copy that a policy may keep."""
         return Standing(self._options.copy(), self._left.copy())
+
+    @property
+    def ran(self) -> IntArray:
+        """How many groups ran each option in the last tick, and were in a switch."""
+        ran: IntArray = self._running[self._tick - 1]
+        return ran
 
     def take(self, wanted: IntArray) -> None:
         """Note the orders for the tick that begins."""

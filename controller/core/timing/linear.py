@@ -54,7 +54,7 @@ class Programme:
         return numbers
 
     def put(self, rows: IntArray, columns: IntArray, factors: FloatArray | float) -> None:
-        """Add columns to rows, one for one, each with its factor."""
+        """Add columns to rows, one for one, each with its factor; of the same cell the sum."""
         self._cells.append((rows, columns, np.broadcast_to(factors, rows.shape)))
 
     def solve(self) -> FloatArray:
@@ -80,12 +80,16 @@ class Programme:
         model.row_upper_ = np.concatenate([most for _, most in self._row_bounds])
         rows, columns, factors = map(np.concatenate, zip(*self._cells, strict=True))
         by_row = np.lexsort((columns, rows))
+        rows, columns, factors = rows[by_row], columns[by_row], factors[by_row]
+        # HiGHS wants each cell once.
+        fresh = np.diff(rows, prepend=-1).astype(bool) | np.diff(columns, prepend=-1).astype(bool)
+        first = np.flatnonzero(fresh)
         matrix = model.a_matrix_
         matrix.format_ = highspy.MatrixFormat.kRowwise
-        starts = np.searchsorted(rows[by_row], np.arange(self._rows + 1))
+        starts = np.searchsorted(rows[first], np.arange(self._rows + 1))
         matrix.start_ = starts.astype(np.int32)
-        matrix.index_ = columns[by_row].astype(np.int32)
-        matrix.value_ = factors[by_row]
+        matrix.index_ = columns[first].astype(np.int32)
+        matrix.value_ = np.add.reduceat(factors, first)
         return model
 
 

@@ -40,3 +40,6 @@ POLICIES: MappingProxyType[str, Callable[[Terms], Policy]] = MappingProxyType(
     }
 )
 """Makers of a fresh policy, the default first."""
+
+HEEDING = frozenset({DEFAULT, "look-ahead-announced"})
+"""Those whose orders weigh demand charges, as the controller's do; the others only pay them."""

@@ -53,17 +53,17 @@ class Asked:
 
 def granted(asked: Sequence[Asked], cap_w: float) -> list[IntArray]:
     """The orders of each pool: what is owed is served, and the cap is kept."""
-    owed = [_owed(each) for each in asked]
-    orders = [np.where(mine, INFER, each.wanted) for each, mine in zip(asked, owed, strict=True)]
+    mine = [owed(each) for each in asked]
+    orders = [np.where(due, INFER, each.wanted) for each, due in zip(asked, mine, strict=True)]
     if math.isinf(cap_w):
         return orders
     bids = [
-        _Bids.of(each, order, mine) for each, order, mine in zip(asked, orders, owed, strict=True)
+        _Bids.of(each, order, due) for each, order, due in zip(asked, orders, mine, strict=True)
     ]
     return _rationed(bids, orders, cap_w)
 
 
-def _owed(asked: Asked) -> BoolArray:
+def owed(asked: Asked) -> BoolArray:
     """Which groups serve the contracts: those that serve, will serve, are free, come free soon."""
     mine = np.zeros(len(asked.wanted), dtype=bool)
     if asked.due:
@@ -122,18 +122,24 @@ def _eco_w(asked: Asked) -> float:
     return max(0.0, watts.eco - watts.off) if net[ECO] > net[OFF] else math.inf
 
 
+def busy(asked: Asked, orders: IntArray) -> FloatArray:
+    """Share of work that each group has if it serves and all others do as ordered."""
+    count = len(orders)
+    if asked.prices is None:
+        return np.zeros(count)
+    rank = np.zeros(count)
+    # Those that serve are busy before those that would come.
+    first = np.lexsort((np.arange(count), asked.standing.options != INFER, orders != INFER))
+    rank[first] = np.arange(count)
+    return t.busy_ratio(asked.prices.demand_groups, rank)
+
+
 def _usd_per_h(asked: Asked, orders: IntArray) -> FloatArray:
     """What each order brings beyond standing still, with what displacing it would cost."""
     count = len(orders)
     if asked.prices is None:
         return np.zeros(count)
-    serving = asked.standing.options == INFER
-    rank = np.zeros(count)
-    # Those that serve are busy before those that would come.
-    first = np.lexsort((np.arange(count), ~serving, orders != INFER))
-    rank[first] = np.arange(count)
-    busy = t.busy_ratio(asked.prices.demand_groups, rank)
-    net = t.net_usd_per_h(asked.terms, asked.prices, busy)
+    net = t.net_usd_per_h(asked.terms, asked.prices, busy(asked, orders))
     groups = np.arange(count)
     value = net[groups, orders] - net[:, OFF]
     moves = t.moves_usd(asked.terms, asked.prices)

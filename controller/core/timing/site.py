@@ -1,7 +1,7 @@
 """Plays pools that share a site's power or owe contracts: what is owed first, then the cap.
 
-The policies decide as if they were alone. What they may not have is decided here, from the same
-past prices that they were shown; nothing here sees ahead.
+The policies decide as if they were alone. What they may not have, or what is not worth its demand
+charge, is decided here, from the same past prices that they were shown; nothing here sees ahead.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from controller.core.timing import ledger, rationing
+from controller.core.charges.settings import DemandChargeSettings
+from controller.core.timing import ledger, rationing, thrift
 from controller.core.timing.duty import Contract, Duties
 from controller.core.timing.ledger import UNDER_WAY, Book, Played, Policy, Standing
+from controller.core.timing.metering import Metering
+from controller.core.timing.peaks import Peaks
 from controller.core.timing.rationing import Asked
 from controller.core.timing.terms import (
     INFER,
@@ -54,6 +57,23 @@ class Site:
     pools: tuple[Pool, ...]
     cap_w: float = math.inf
     """Watts that all together may draw."""
+    zone: str = "UTC"
+    """Whose clock and calendar its charges go by."""
+    charges: tuple[DemandChargeSettings, ...] = ()
+    """What the highest draw of a month costs."""
+
+    @property
+    def meterings(self) -> list[Metering]:
+        """Charges that cost something, over the course."""
+        terms, moments = self.pools[0].terms, self.pools[0].moments
+        at_s = [moment.at_s for moment in moments] if self.charged else []
+        paid = [charge for charge in self.charges if charge.usd_per_kw_month > 0]
+        return [Metering.over(charge, self.zone, at_s, terms.tick_s) for charge in paid]
+
+    @property
+    def charged(self) -> bool:
+        """Whether draw costs anything beside its energy."""
+        return any(charge.usd_per_kw_month > 0 for charge in self.charges)
 
     @property
     def capped(self) -> bool:
@@ -64,31 +84,54 @@ class Site:
     @property
     def coupled(self) -> bool:
         """Whether groups are in each other's way."""
+        return self.limited or self.charged
+
+    @property
+    def limited(self) -> bool:
+        """Whether groups may not always have what they want."""
         return self.capped or any(pool.contracts for pool in self.pools)
 
 
-def play(site: Site, make: Make) -> list[Played]:
+def play(site: Site, make: Make, *, heeds: bool = False) -> list[Played]:
     """Run a fresh policy for each pool; accounts by pool, what was broken counted.
 
     A contract that is short of groups in a tick is a violation, and so is a tick over the cap.
+    Whoever heeds demand charges weighs them; everybody pays them.
     """
-    if not site.coupled:
-        return [ledger.play(p.moments, p.terms, make(p.terms)) for p in site.pools]
+    meterings = site.meterings
+    if site.limited or (heeds and meterings):
+        played = _together(site, make, meterings if heeds else [])
+    else:
+        played = [ledger.play(p.moments, p.terms, make(p.terms)) for p in site.pools]
+    return _charged(site, played, meterings)
+
+
+def _together(site: Site, make: Make, heeded: Sequence[Metering]) -> list[Played]:
+    """Tick by tick, each pool in turn."""
     tenants = [_Tenant(pool, make(pool.terms)) for pool in site.pools]
     cap_w = site.cap_w if site.capped else math.inf
+    peaks = Peaks(heeded, site.pools[0].terms.tick_h)
     for tick in range(len(site.pools[0].moments)):
         asked = [tenant.ask(tick) for tenant in tenants]
-        granted = rationing.granted(asked, cap_w)
-        for tenant, orders in zip(tenants, granted, strict=True):
-            tenant.obey(orders)
+        orders = rationing.granted(asked, cap_w)
+        if heeded:
+            steps = peaks.steps(tick)
+            orders, wish = thrift.heeded(asked, orders, steps, peaks.lasts_h(tick))
+        drawn_w = sum(t.obey(order) for t, order in zip(tenants, orders, strict=True))
+        if heeded:
+            peaks.passed(tick, drawn_w, wish)
     return _with_excess(site, [tenant.close() for tenant in tenants], cap_w)
 
 
 def drawn_w(pool: Pool, running: IntArray) -> FloatArray:
     """Watts of a pool by tick."""
-    terms = pool.terms
-    demand = np.array([moment.prices.demand_groups for moment in pool.duties.shown(pool.moments)])
-    busy = np.minimum(running[:, INFER], np.maximum(demand, 0.0))
+    demand = [moment.prices.demand_groups for moment in pool.duties.shown(pool.moments)]
+    return _drawn_w(pool.terms, running, np.array(demand))
+
+
+def _drawn_w(terms: Terms, running: IntArray, demand_groups: FloatArray) -> FloatArray:
+    """The same of any ticks."""
+    busy = np.minimum(running[:, INFER], np.maximum(demand_groups, 0.0))
     idle_kw, busy_kw = load_kw(terms.watts, np.array([0.0, 1.0]))
     drawn = running[:, :UNDER_WAY] @ idle_kw + busy * (busy_kw - idle_kw)[INFER]
     watts: FloatArray = (drawn + running[:, UNDER_WAY] * transition_kw(terms.watts)) * WATTS_PER_KW
@@ -115,7 +158,7 @@ class _Tenant:
     """One pool with its policy, while it is played."""
 
     def __init__(self, pool: Pool, policy: Policy) -> None:
-        self._pool, self._policy = pool, policy
+        self._pool, self._policy, self._tick = pool, policy, 0
         self._book = Book(pool.terms, len(pool.moments))
         self._shown = pool.duties.shown(pool.moments)
         self._due = pool.duties.due(pool.terms)
@@ -138,11 +181,14 @@ class _Tenant:
             most_w=most_w(self._pool.terms),
         )
 
-    def obey(self, orders: IntArray) -> None:
-        """Order what was granted and let the tick pass."""
+    def obey(self, orders: IntArray) -> float:
+        """Order what was granted and let the tick pass; watts that it drew."""
         self._denied = orders != self._wanted
         self._book.take(orders)
         self._book.pass_tick()
+        demand = self._shown[self._tick].prices.demand_groups
+        self._tick += 1
+        return float(_drawn_w(self._pool.terms, self._book.ran[None], np.array([demand]))[0])
 
     def close(self) -> Played:
         """The accounts."""
@@ -166,6 +212,18 @@ def _with_excess(site: Site, played: list[Played], cap_w: float) -> list[Played]
     drawn = sum(drawn_w(p, done.running) for p, done in zip(site.pools, played, strict=True))
     over = int(np.count_nonzero(drawn > cap_w * (1 + ROUNDING)))
     first = replace(played[0], violations=played[0].violations + over)
+    return [first, *played[1:]]
+
+
+def _charged(site: Site, played: list[Played], meterings: Sequence[Metering]) -> list[Played]:
+    """The same, demand charges paid by the first pool for all."""
+    if not meterings:
+        return played
+    drawn = sum(drawn_w(p, done.running) for p, done in zip(site.pools, played, strict=True))
+    usd = sum(metering.usd(drawn) for metering in meterings)
+    first = replace(
+        played[0], profit_usd=played[0].profit_usd - usd, charged_usd=float(usd.sum())
+    )
     return [first, *played[1:]]
 
 
