@@ -190,7 +190,7 @@ def _problems(farm: Farm) -> Iterator[Problem]:
     for name, site in farm.sites.items():
         yield from under(_site_problems(farm, site), "sites", name)
         for text in charge_problems(name, site.demand_charges):
-            yield ("sites", name, "demand_charges"), text
+            yield ("sites", name, "demand_charges"), text.removeprefix(f"site {name}: ")
     for name, contract in farm.contracts.items():
         yield from under(_contract_problems(farm, contract), "contracts", name)
 

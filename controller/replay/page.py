@@ -36,7 +36,8 @@ MEANINGS = {
     "groups at the same costs. It flatters where one option always wins: see what was missed.",
     "Missed": "What was left of that profit, in US cents for each GPU and day.",
     "Switches": "Switches begun, for each group and day. Each one wears a rig and may fail.",
-    "Worst week": "Least share of perfect foresight in any seven days on end; empty: it was less.",
+    "Worst week": "Least share of perfect foresight in any seven days on end; empty: it was less, "
+    "or peaks are paid for by the month.",
     "Demand charges": "What the highest draw of each month cost; of a month that was played in "
     "part, that part. Profit has paid it, evenly over the hours that count.",
     "Violations": "Ticks in which a contract was short of groups or a site drew more than its cap.",

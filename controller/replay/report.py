@@ -39,7 +39,8 @@ class PolicyResult:
     """What it missed of the clairvoyant's profit."""
     switches_per_group_day: float
     worst_week_share: float | None
-    """Share of the clairvoyant's profit in the worst seven days; none: the window is shorter."""
+    """Share of the clairvoyant's profit in the worst seven days; none: the window is shorter, or
+    a month's peak costs, which no week has paid for itself."""
     demand_charge_usd: float
     """What the highest draw of each month cost; the profit has paid it."""
     violations: int
@@ -120,7 +121,7 @@ def judge(name: str, played: Sums, best: Sums, span: Span, *, default: bool) -> 
         share_of_clairvoyant=_share(profit, most),
         regret_cents_per_gpu_day=round((most - profit) * CENTS_PER_USD / span.gpu_days, 4),
         switches_per_group_day=round(played.switches / span.group_days, 4),
-        worst_week_share=_worst_week(played.profit_usd, best.profit_usd, span),
+        worst_week_share=_worst_week(played, best, span),
         demand_charge_usd=round(played.charged_usd, 6),
         violations=played.violations,
     )
@@ -130,12 +131,13 @@ def _share(profit_usd: float, most_usd: float) -> float | None:
     return round(profit_usd / most_usd, 6) if most_usd > 0 else None
 
 
-def _worst_week(profit: FloatArray, most: FloatArray, span: Span) -> float | None:
+def _worst_week(played: Sums, best: Sums, span: Span) -> float | None:
     """Least share in any seven days on end in which there was something to earn."""
     ticks = round(DAYS_PER_WEEK * SECONDS_PER_DAY / span.tick_s)
-    if ticks > span.ticks:
+    # A month's peak is paid by the month: what is left of one week tells nothing.
+    if ticks > span.ticks or played.charged_usd:
         return None
-    weeks = zip(_rolling(profit, ticks), _rolling(most, ticks), strict=True)
+    weeks = zip(_rolling(played.profit_usd, ticks), _rolling(best.profit_usd, ticks), strict=True)
     shares = [_share(got, could) for got, could in weeks]
     return min((share for share in shares if share is not None), default=None)
 

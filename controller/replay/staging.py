@@ -41,9 +41,7 @@ def _window(path: Path, cost: str) -> Stage:
     terms = window_terms(scenario, scenario.costs[cost])
     pool = Pool(terms=terms, moments=course.load(scenario))
     lot = Lot(site=path.stem, name=path.stem, gpus=scenario.groups, pool=pool)
-    return Stage(
-        name=path.stem, tick_s=scenario.tick_s, cost=cost, places=(Place(lots=(lot,)),)
-    )
+    return Stage(name=path.stem, tick_s=scenario.tick_s, cost=cost, places=(Place(lots=(lot,)),))
 
 
 def window_terms(scenario: Scenario, costs: settings.SwitchCosts) -> Terms:

@@ -92,6 +92,7 @@ def test_a_window_is_replayed_as_it_stands(
             "regret_cents_per_gpu_day",
             "switches_per_group_day",
             "worst_week_share",
+            "demand_charge_usd",
             "violations",
         }
         assert policy["profit_usd"] <= found["clairvoyant_usd"]

@@ -68,6 +68,7 @@ contracts:
 """
 DAYS = 8
 EXAMPLE = ROOT / "docs" / "examples" / "replay-farm.yaml"
+PEAK = ROOT / "docs" / "examples" / "replay-peak.yaml"
 
 
 def written(folder: Path, text: str = FARM) -> Path:
@@ -221,6 +222,35 @@ def test_the_example_of_the_documents_can_be_replayed(
     assert farm.load(EXAMPLE).sites["lyon"].power_cap_w == 9000.0
 
 
+def test_a_month_s_peak_is_paid_for_and_the_default_weighs_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The figures of docs/decision.md, of those that weigh the charge and those that do not."""
+    found = replayed(capsys, PEAK, "--policy", DEFAULT, "--policy", "greedy")
+    by_name = {policy["name"]: policy for policy in found["policies"]}
+    careful, careless = by_name[DEFAULT], by_name["greedy"]
+    assert found["clairvoyant"] == "bound"
+    assert found["clairvoyant_usd"] > careful["profit_usd"] > 1.5 * careless["profit_usd"] > 0.0
+    assert careful["demand_charge_usd"] < 0.9 * careless["demand_charge_usd"]
+    assert careful["worst_week_share"] is None
+
+
+def test_a_site_takes_the_lines_of_the_controller_s_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "    demand_charges:\n      - {usd_per_kw_month: 0, interval_s: 1800}\n"
+    text = FARM.replace("    power: power.north\n", f"    power: power.north\n{lines}")
+    found = replayed(capsys, written(tmp_path, text), "--policy", DEFAULT)
+    assert found == replayed(capsys, written(tmp_path), "--policy", DEFAULT)
+    path = written(tmp_path, text.replace("month: 0", "month: 14"))
+    (dearer,) = replayed(capsys, path, "--policy", DEFAULT)["policies"]
+    (free,) = found["policies"]
+    assert free["demand_charge_usd"] == 0.0 < dearer["demand_charge_usd"]
+    assert dearer["profit_usd"] < free["profit_usd"]
+    assert main(["replay", str(path), "--policy", "greedy"]) == 0
+    assert "demand charge" in " ".join(capsys.readouterr().out.split())
+
+
 WRONG = [
     ("gpus_per_group: 4", "gpus_per_rig: 4", "@ classes.big.gpus_per_rig: "),
     ("gpus_per_group: 4", "gpus_per_group: 0", "@ classes.big.gpus_per_group: 1 or"),
@@ -237,6 +267,8 @@ WRONG = [
     ("Europe/Rome", "Europe/Rom", "@ sites.south.time_zone: 'Europe/Rom' is unknown"),
     ("site: north", "site: east", "@ contracts.acme.site: no such site; known: north"),
     ("class: small", "class: hug", "@ contracts.acme.rig_class: north has none;"),
+    ("power: power.south", "power: power.south\n    demand_charges: [{usd_per_kw_month: -1}]",
+     "@ sites.south.demand_charges: demand charge 'demand': `usd_per_kw_month` must be"),
     ("end: 1970-01-03", "end: 1970-01-01", "@ contracts.acme.end: after its start"),
     ("03T00:00:00Z", "03T00:00:00", "@ contracts.acme.end: lacks its zone"),
     ("price_usd_per_gpu_h: 0.4", "price_usd_per_gpu_h: .nan",

@@ -155,9 +155,7 @@ def _month(charge: DemandChargeSettings, zone: str, first_at: float, end: float)
     )
 
 
-def _left_h(
-    months: Sequence[BilledMonth], month: IntArray, counted_h: FloatArray
-) -> FloatArray:
+def _left_h(months: Sequence[BilledMonth], month: IntArray, counted_h: FloatArray) -> FloatArray:
     """What was left of each month when a tick began."""
     passed = counted_h.cumsum() - counted_h
     before = passed[np.searchsorted(month, np.arange(len(months)))]

@@ -89,9 +89,7 @@ class PeakColumns:
         pairs = [(place[a], place[b]) for a, b in self.metering.ratchets() if {a, b} <= set(place)]
         # The bill is not below ratio * (peak + building) - building.
         bare_w, ratio = self.metering.ratcheted_w(0.0), self.metering.charge.ratchet_ratio
-        ratcheted = programme.rows(
-            np.full(len(pairs), -math.inf), np.full(len(pairs), -bare_w)
-        )
+        ratcheted = programme.rows(np.full(len(pairs), -math.inf), np.full(len(pairs), -bare_w))
         for row, (earlier, later) in zip(ratcheted, pairs, strict=True):
             programme.put(row[None], peaks[[earlier]], ratio)
             programme.put(row[None], self.billed[[later]], -1.0)

@@ -113,12 +113,12 @@ def _together(site: Site, make: Make, heeded: Sequence[Metering]) -> list[Played
     peaks = Peaks(heeded, site.pools[0].terms.tick_h)
     for tick in range(len(site.pools[0].moments)):
         asked = [tenant.ask(tick) for tenant in tenants]
-        orders = rationing.granted(asked, cap_w)
+        orders, wish = rationing.granted(asked, cap_w), None
         if heeded:
             steps = peaks.steps(tick)
             orders, wish = thrift.heeded(asked, orders, steps, peaks.lasts_h(tick))
         drawn_w = sum(t.obey(order) for t, order in zip(tenants, orders, strict=True))
-        if heeded:
+        if wish is not None:
             peaks.passed(tick, drawn_w, wish)
     return _with_excess(site, [tenant.close() for tenant in tenants], cap_w)
 
@@ -219,11 +219,12 @@ def _charged(site: Site, played: list[Played], meterings: Sequence[Metering]) ->
     """The same, demand charges paid by the first pool for all."""
     if not meterings:
         return played
-    drawn = sum(drawn_w(p, done.running) for p, done in zip(site.pools, played, strict=True))
-    usd = sum(metering.usd(drawn) for metering in meterings)
-    first = replace(
-        played[0], profit_usd=played[0].profit_usd - usd, charged_usd=float(usd.sum())
-    )
+    drawn, usd = np.zeros_like(played[0].profit_usd), np.zeros_like(played[0].profit_usd)
+    for pool, done in zip(site.pools, played, strict=True):
+        drawn += drawn_w(pool, done.running)
+    for metering in meterings:
+        usd += metering.usd(drawn)
+    first = replace(played[0], profit_usd=played[0].profit_usd - usd, charged_usd=float(usd.sum()))
     return [first, *played[1:]]
 
 

@@ -101,6 +101,11 @@ class _Menu:
         best: IntArray = left.argmax(axis=1)
         return np.where(left[groups, wanted] >= left[groups, best], wanted, best)
 
+    def may(self, option: int) -> BoolArray:
+        """Which groups may do it."""
+        allowed: BoolArray = np.isfinite(self.value_usd_per_h[:, option])
+        return allowed
+
     def drawn_w(self, picks: IntArray) -> float:
         """What all draw together."""
         return float(self.watts[np.arange(len(picks)), picks].sum())
@@ -126,25 +131,29 @@ def _may(asked: Asked, orders: IntArray) -> BoolArray:
 
 def _held(menu: _Menu, wanted: IntArray, steps: Steps) -> IntArray:
     """The best at the price of what they come to; between two prices, as much as the step holds."""
-    above = wanted
+    above, low = wanted, 0.0
     for begin_w, end_w, price in spans((Step(0.0, 0.0), *steps)):
         found = menu.best(price, wanted)
         drawn_w = menu.drawn_w(found)
         if drawn_w < begin_w:
-            return _filled(menu, found, above, begin_w)
+            held = _filled(menu, found, above, (low, begin_w))
+            lower = np.where((held != above) & menu.may(ECO), ECO, held)
+            return _filled(menu, held, lower, (low, begin_w))
         if drawn_w <= end_w:
             return found
-        above = found
+        above, low = found, price
     raise AssertionError("the last step has no end")
 
 
-def _filled(menu: _Menu, below: IntArray, above: IntArray, bound_w: float) -> IntArray:
-    """As many groups as the bound allows do what is best below it, best by the watt first."""
+def _filled(menu: _Menu, below: IntArray, above: IntArray, step: tuple[float, float]) -> IntArray:
+    """As many as a step holds, by price and bound, do what is above, best by the watt first."""
+    usd_per_kwh, bound_w = step
     groups = np.arange(len(below))
     more_w = menu.watts[groups, above] - menu.watts[groups, below]
     more = menu.value_usd_per_h[groups, above] - menu.value_usd_per_h[groups, below]
-    differ = np.flatnonzero((above != below) & (more_w > 0))
-    best = differ[np.argsort(-more[differ] / more_w[differ], kind="stable")]
+    pays = (more_w > 0) & (more >= usd_per_kwh / WATTS_PER_KW * more_w)
+    gains = np.flatnonzero(pays)
+    best = gains[np.argsort(-more[gains] / more_w[gains], kind="stable")]
     fits = best[more_w[best].cumsum() <= bound_w - menu.drawn_w(below)]
     held = below.copy()
     held[fits] = above[fits]
