@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from controller.core.charges import account as accounts
 from controller.core.charges import billing, meter, steps
-from controller.core.charges.account import Account, Bill
+from controller.core.charges.account import Bill, PeakAccount
 from controller.core.charges.meter import GAP_S_MAX, Meter
 from controller.core.charges.settings import DemandChargeSettings
 from controller.core.charges.steps import Steps, Wish
@@ -34,7 +34,7 @@ class _Charge:
 
     zone: str
     settings: DemandChargeSettings
-    account: Account
+    account: PeakAccount
     meter: Meter
 
 
@@ -55,7 +55,7 @@ class Peaks:
         self._clock = clock
         self._plan = plan
         self._pause_s = max(PAUSE_S_MIN, LOOK_S / speed)
-        known = {(one.site, one.charge): one for one in store.accounts()}
+        known = {(one.site, one.charge): one for one in store.peaks()}
         self._charges = [
             self._opened(site, charge, known.get((site.name, charge.name)))
             for site in sites
@@ -98,19 +98,19 @@ class Peaks:
             self._write(news)
 
     def _opened(
-        self, site: SiteSettings, charge: DemandChargeSettings, known: Account | None
+        self, site: SiteSettings, charge: DemandChargeSettings, known: PeakAccount | None
     ) -> _Charge:
         now, zone = self._clock(), site.time_zone
         month_at = billing.month(charge, zone, now).begins_at
-        fresh = Account(site=site.name, charge=charge.name, month_at=month_at)
+        fresh = PeakAccount(site=site.name, charge=charge.name, month_at=month_at)
         return _Charge(
             zone, charge, known or fresh, Meter(billing.interval(charge, zone, now), now)
         )
 
-    def _write(self, news: Sequence[Account]) -> None:
+    def _write(self, news: Sequence[PeakAccount]) -> None:
         """Make accounts durable; what the store refuses is written with the next interval."""
         try:
-            self._store.put_accounts(news)
+            self._store.put_peaks(news)
         except StoreError as error:
             if str(error) != self._fault:
                 self._log.error("store refused", error=str(error))
@@ -123,7 +123,7 @@ def _credited(wish: Wish | None, bill: Bill) -> Wish | None:
     return None if wish is None else accounts.credited(wish, bill.steps)
 
 
-def _turned(charge: _Charge, now: float) -> Account:
+def _turned(charge: _Charge, now: float) -> PeakAccount:
     month = billing.month(charge.settings, charge.zone, now)
     return accounts.turned(charge.account, month.begins_at)
 

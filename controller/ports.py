@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from controller.core.books.entries import DecisionRecord, Entry, Sums
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.curtailment import GridOrder
 from controller.core.model import (
     GroupKey,
@@ -141,10 +141,10 @@ class Store(Books, Protocol):
     def hours(self) -> list[SeenHour]:
         """All, by site and instant."""
 
-    def put_accounts(self, accounts: Sequence[Account]) -> None:
+    def put_peaks(self, accounts: Sequence[PeakAccount]) -> None:
         """Add accounts of demand charges, or put them in place of older ones; all or none."""
 
-    def accounts(self) -> list[Account]:
+    def peaks(self) -> list[PeakAccount]:
         """All that can be read, by site and charge."""
 
     def put_assignments(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.curtailment import GridOrder
 from controller.core.model import Hold, RigRecord
 from controller.records import (
@@ -37,7 +37,7 @@ class MemoryStore(MemoryLedger):
         self._rigs: dict[str, RigRecord] = {}
         self._portraits: dict[str, Portrait] = {}
         self._hours: dict[tuple[str, float], SeenHour] = {}
-        self._accounts: dict[tuple[str, str], Account] = {}
+        self._accounts: dict[tuple[str, str], PeakAccount] = {}
         self._outcomes: dict[tuple[str, str, int], StoredOutcome] = {}
         self._holds: dict[str, Hold] = {}
         self._grid_orders: dict[str, GridOrder] = {}
@@ -72,11 +72,11 @@ class MemoryStore(MemoryLedger):
         """All, by site and instant."""
         return [self._hours[key] for key in sorted(self._hours)]
 
-    def put_accounts(self, accounts: Sequence[Account]) -> None:
+    def put_peaks(self, accounts: Sequence[PeakAccount]) -> None:
         """See `controller.ports.Store`."""
         self._accounts.update(((one.site, one.charge), one) for one in accounts)
 
-    def accounts(self) -> list[Account]:
+    def peaks(self) -> list[PeakAccount]:
         """All, by site and charge."""
         return [self._accounts[key] for key in sorted(self._accounts)]
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.curtailment import GridOrder
 from controller.core.model import Hold, RigRecord
 from controller.ports import StoreError
@@ -120,7 +120,7 @@ class SqlStore(SqlLedger):
         with self._reading() as db:
             return [tables.hour(row) for row in db.execute(ordered).mappings()]
 
-    def put_accounts(self, accounts: Sequence[Account]) -> None:
+    def put_peaks(self, accounts: Sequence[PeakAccount]) -> None:
         """See `controller.ports.Store`."""
         column = tables.PEAKS.c
         with self._writing() as db:
@@ -129,7 +129,7 @@ class SqlStore(SqlLedger):
                 db.execute(delete(tables.PEAKS).where(same))
                 db.execute(insert(tables.PEAKS), tables.account_row(one))
 
-    def accounts(self) -> list[Account]:
+    def peaks(self) -> list[PeakAccount]:
         """See `controller.ports.Store`."""
         ordered = select(tables.PEAKS).order_by(tables.PEAKS.c.site, tables.PEAKS.c.charge)
         with self._reading() as db:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.model import GroupKey, Hold, RigRecord
 from controller.records import Event, Portrait, SeenHour, StoredAssignment, StoredOutcome
 from wire.model import Assignment, Outcome, Phase, Result
@@ -187,16 +187,16 @@ def portrait(row: RowMapping) -> Portrait | None:
     return _PORTRAIT.believed(row["packed"])
 
 
-_ACCOUNT = Packer(Account)
+_ACCOUNT = Packer(PeakAccount)
 
 
-def account_row(account: Account) -> dict[str, Any]:
+def account_row(account: PeakAccount) -> dict[str, Any]:
     """Columns of `PEAKS`."""
     packed = _ACCOUNT.pack(account)
     return {"site": account.site, "charge": account.charge, "packed": packed}
 
 
-def account(row: RowMapping) -> Account | None:
+def account(row: RowMapping) -> PeakAccount | None:
     """The value that a row of `PEAKS` stands for; none for one that cannot be read."""
     return _ACCOUNT.believed(row["packed"])
 

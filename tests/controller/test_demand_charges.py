@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from controller.core.charges import account as accounts
 from controller.core.charges import billing, meter, settings
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.charges.meter import Meter
 from controller.core.charges.settings import DemandChargeSettings
 from controller.core.charges.steps import Step, Wish, cost_usd_per_h, eased, together
@@ -26,8 +26,8 @@ def at(text: str, zone: str = OSLO) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
 
 
-def account(**changes: object) -> Account:
-    opened = Account(site="oslo", charge="demand", month_at=at("2026-03-01"))
+def account(**changes: object) -> PeakAccount:
+    opened = PeakAccount(site="oslo", charge="demand", month_at=at("2026-03-01"))
     return replace(opened, **changes)  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.charges.settings import DemandChargeSettings
 from controller.core.charges.steps import Wish, cost_usd_per_h
 from controller.core.farm import SiteSettings
@@ -103,7 +103,7 @@ def test_what_several_charges_forbid_is_credited_to_them_by_their_parts() -> Non
     farm.pass_s(1800.0)
     farm.free_w = 6000.0
     farm.pass_s(4 * 3600.0)
-    dear, cheap = (max(one.forgone_usd_per_kw) for one in farm.store.accounts())
+    dear, cheap = (max(one.forgone_usd_per_kw) for one in farm.store.peaks())
     assert cheap + dear == pytest.approx(4.0, rel=0.05)
     assert dear == pytest.approx(3 * cheap, rel=0.05)
 
@@ -116,7 +116,7 @@ def test_a_restart_forgets_nothing_but_the_interval_that_was_passing() -> None:
     again.now, again.drawn_w = farm.now, 4000.0
     again.pass_s(450.0)
     assert again.peak_w() == pytest.approx(5000.0)
-    (kept,) = farm.store.accounts()
+    (kept,) = farm.store.peaks()
     assert kept.forgone_usd_per_kw
     assert max(kept.forgone_usd_per_kw) == pytest.approx(1.0, rel=0.02)
 
@@ -129,7 +129,7 @@ def test_what_nobody_saw_is_not_metered() -> None:
     farm.now += 7200.0
     farm.peaks.look()
     assert farm.peak_w() == 0.0
-    assert farm.store.accounts()[0].peak_w == 0.0
+    assert farm.store.peaks()[0].peak_w == 0.0
 
 
 def test_a_new_month_begins_with_no_peak() -> None:
@@ -139,7 +139,7 @@ def test_a_new_month_begins_with_no_peak() -> None:
     farm.now = datetime(2026, 4, 1, 0, 0, 5, tzinfo=UTC).timestamp()
     assert farm.peak_w() == 0.0
     farm.peaks.look()
-    (kept,) = farm.store.accounts()
+    (kept,) = farm.store.peaks()
     assert (kept.peak_w, *kept.past_w) == pytest.approx((0.0, 5000.0))
 
 
@@ -148,20 +148,20 @@ class Refusing(MemoryStore):
 
     refuses = True
 
-    def put_accounts(self, accounts: Sequence[Account]) -> None:
+    def put_peaks(self, accounts: Sequence[PeakAccount]) -> None:
         if self.refuses:
             raise StoreError("no room left")
-        super().put_accounts(accounts)
+        super().put_peaks(accounts)
 
 
 def test_what_the_store_refuses_is_stored_with_the_next_interval() -> None:
     store = Refusing()
     farm = Farm(store=store)
     farm.pass_s(1800.0)
-    assert not store.accounts()
+    assert not store.peaks()
     store.refuses = False
     farm.pass_s(900.0)
-    assert store.accounts()[0].peak_w == pytest.approx(5000.0)
+    assert store.peaks()[0].peak_w == pytest.approx(5000.0)
 
 
 def test_a_charge_of_nothing_gives_draw_no_price() -> None:

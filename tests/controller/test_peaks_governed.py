@@ -94,7 +94,7 @@ def test_at_the_end_of_a_month_a_higher_peak_must_pay_at_once() -> None:
     assert plan.warnings
     house.live(10.5)
     assert house.running == ["etc"] * 4  # May has begun.
-    (kept,) = house.store.accounts()
+    (kept,) = house.store.peaks()
     assert (*kept.past_w, kept.peak_w) == pytest.approx((80.0, 520.0))
 
 

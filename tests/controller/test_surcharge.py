@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.charges import account as accounts
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.charges.settings import DemandChargeSettings
 from controller.core.charges.steps import Step, Steps
 from controller.core.model import Block, Plan
@@ -117,7 +117,7 @@ class Site:
     """Equal groups that run or stand still, under a demand charge, hour by hour."""
 
     groups: int
-    account: Account
+    account: PeakAccount
     running: int = 0
     earned_usd: float = 0.0
 
@@ -138,7 +138,7 @@ class Site:
 
 def month(values: Sequence[float], charge: DemandChargeSettings, groups: int = 3) -> float:
     """What a month brings in, its charge paid."""
-    site = Site(groups, Account(site="oslo", charge="demand", month_at=BEGIN - 19 * 86_400.0))
+    site = Site(groups, PeakAccount(site="oslo", charge="demand", month_at=BEGIN - 19 * 86_400.0))
     peak_w = 0.0
     for hour, usd_per_h in enumerate(values):
         site.live(hour, usd_per_h, charge)

@@ -35,7 +35,7 @@ MONTH_S = 365.25 / 12 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class PeakAccount:
     """What is remembered of one demand charge of one site."""
 
     site: str
@@ -78,7 +78,7 @@ class Bill:
         return self.billed_w / WATTS_PER_KW * self.usd_per_kw_month
 
 
-def turned(account: Account, month_at: float) -> Account:
+def turned(account: PeakAccount, month_at: float) -> PeakAccount:
     """The account in this billing month: its peak begins anew, what was wanted lasts."""
     if month_at <= account.month_at:
         return account
@@ -87,12 +87,12 @@ def turned(account: Account, month_at: float) -> Account:
     return replace(account, month_at=month_at, peak_w=0.0, past_w=past, forgone_usd_per_kw=())
 
 
-def metered(account: Account, mean_w: float) -> Account:
+def metered(account: PeakAccount, mean_w: float) -> PeakAccount:
     """After an interval with this mean draw, the rest of the building included."""
     return replace(account, peak_w=max(account.peak_w, mean_w))
 
 
-def wished(account: Account, base_w: float, wish: Wish, hours: float) -> Account:
+def wished(account: PeakAccount, base_w: float, wish: Wish, hours: float) -> PeakAccount:
     """After so many hours, in which the charge counted, of a wish."""
     free_w, held_w = wish.free_w + base_w, wish.held_w + base_w
     left = math.exp(-hours / MEMORY_H)
@@ -115,7 +115,7 @@ def wished(account: Account, base_w: float, wish: Wish, hours: float) -> Account
     )
 
 
-def bill(account: Account, charge: DemandChargeSettings, zone: str, at: float) -> Bill:
+def bill(account: PeakAccount, charge: DemandChargeSettings, zone: str, at: float) -> Bill:
     """Where it stands at an instant of the account's month."""
     hours = billing.hours_left(charge, zone, at)
     priced: Steps = ()
@@ -134,7 +134,7 @@ def bill(account: Account, charge: DemandChargeSettings, zone: str, at: float) -
 
 
 def prices(
-    account: Account,
+    account: PeakAccount,
     charge: DemandChargeSettings,
     hours_left: float,
     month_h: float,
@@ -167,13 +167,13 @@ def credited(wish: Wish, own: Steps) -> Wish:
     return replace(wish, forgone_usd_per_h=part * wish.forgone_usd_per_h)
 
 
-def _billed_w(account: Account, charge: DemandChargeSettings) -> float:
+def _billed_w(account: PeakAccount, charge: DemandChargeSettings) -> float:
     """The peak so far, or what earlier months make the least that is billed."""
     return max(account.peak_w, charge.ratchet_ratio * max(account.past_w, default=0.0))
 
 
 def _steps(
-    account: Account, charge: DemandChargeSettings, known_w: float, usd: float, hours: float
+    account: PeakAccount, charge: DemandChargeSettings, known_w: float, usd: float, hours: float
 ) -> Iterator[Step]:
     """A price for each level above what is billed anyway."""
     first = level(known_w)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controller.core.charges import account as accounts
-from controller.core.charges.account import Account
+from controller.core.charges.account import PeakAccount
 from controller.core.charges.steps import Steps, Wish, together
 from controller.core.timing.metering import Metering
 
@@ -46,7 +46,7 @@ class _Meter:
     def __init__(self, metering: Metering) -> None:
         self.metering = metering
         begun = metering.months[0].begins_at
-        self._account = Account(site="", charge=metering.charge.name, month_at=begun)
+        self._account = PeakAccount(site="", charge=metering.charge.name, month_at=begun)
         self._interval, self._mean_w = -1, 0.0
 
     def steps(self, tick: int) -> Steps:
