@@ -86,3 +86,13 @@ def test_before_it_is_owed_nothing_is_owed() -> None:
 def test_standing_still_is_nobodys() -> None:
     entries = booked(replace(owing(), contracts=()), status("etc"), status(None))
     assert {one.account.desk: one.account.workload for one in of(entries, rig="rig001")} == {"": ""}
+
+
+def test_what_a_contract_may_not_be_served_by_it_does_not_pay_for() -> None:
+    here = owing(sites=("oslo",))
+    (acme,) = here.contracts
+    away = replace(acme, name="zenith", sites=("bergen",))
+    anywhere = replace(acme, name="apex", sites=())
+    for others, items in (((away,), {"acme"}), ((anywhere,), {"acme or apex"})):
+        entries = booked(replace(here, contracts=(acme, *others)), status("llama"))
+        assert {one.account.item for one in of(entries, rig="rig000")} == items

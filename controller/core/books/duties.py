@@ -66,10 +66,19 @@ class Payer:
     desk: str
 
 
-def payer(contracts: Sequence[ContractSettings]) -> Payer | None:
-    """Who pays; a plan tells what is paid, but not by which of several for one workload."""
+def payer(contracts: Sequence[ContractSettings], view: GroupView) -> Payer | None:
+    """Who pays for a group that serves one of these, which are all for one workload.
+
+    A plan tells what is paid, but not by which of several that the group may serve.
+    """
+    contracts = [contract for contract in contracts if _open_to(contract, view)]
     if not contracts:
         return None
     names = " or ".join(sorted(contract.name for contract in contracts))
     desks = {contract.desk for contract in contracts}
     return Payer(names, desks.pop() if len(desks) == 1 else "")
+
+
+def _open_to(contract: ContractSettings, view: GroupView) -> bool:
+    sites, classes = contract.sites, contract.rig_classes
+    return (not sites or view.site in sites) and (not classes or view.rig_class in classes)

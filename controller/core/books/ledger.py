@@ -191,7 +191,8 @@ class Ledger:
         doing = state(status, record.generation, online=view.online, proven=proven)
         runs = status.active if status and doing is Measure.EARNING_H else None
         named = runs if doing in (Measure.EARNING_H, Measure.STILL_H) else record.workload
-        payer = duties.payer(turn.contracts.get(runs or "", ()) if decision.committed else ())
+        served = turn.contracts.get(runs or "", ()) if decision.committed else ()
+        payer = duties.payer(served, view)
         kin = _Kin(
             doing, runs, record.origin, record.workload, record.promised_usd_per_h,
             payer is not None, view.site, view.rig_class,
