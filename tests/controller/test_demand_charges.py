@@ -194,3 +194,5 @@ def test_what_cannot_be_meant_is_refused(changes: dict[str, object], said: str) 
     assert problem.startswith(f"site oslo: demand charge 'demand': {said}")
     assert not list(settings.problems("oslo", [CHARGE, PEAKS]))
     assert "stands twice" in next(settings.problems("oslo", [CHARGE, CHARGE]))
+    (nameless,) = settings.problems("oslo", [replace(CHARGE, name=" ")])
+    assert "empty `name`" in nameless

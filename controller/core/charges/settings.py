@@ -48,6 +48,8 @@ def problems(site: str, charges: Sequence[DemandChargeSettings]) -> Iterator[str
     for name, count in Counter(charge.name for charge in charges).items():
         if count > 1:
             yield f"site {site}: demand charge {name!r} stands twice; give each its own `name`"
+    if not all(charge.name.strip() for charge in charges):
+        yield f"site {site}: a demand charge has an empty `name`; write one such as on-peak"
     for charge in charges:
         where = f"site {site}: demand charge {charge.name!r}"
         yield from (f"{where}: {text}" for text in _problems(charge))
