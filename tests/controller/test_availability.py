@@ -159,7 +159,7 @@ def warned(figures: Availability) -> Plan:
 def test_what_is_nearly_broken_and_what_is_broken_is_told_with_numbers() -> None:
     (near,) = warned(SPARED).warnings
     assert near == (
-        "contract acme with acme inc was served 93.000% of this month so far, 0.99 is promised: "
+        "contract acme with acme inc was served 93.000% of this month so far, 99% is promised: "
         "it may be down for 12 min more, so it is spared"
     )
     (breach,) = warned(BROKEN).warnings
@@ -173,7 +173,7 @@ def test_the_doctor_and_the_table_say_how_a_contract_stands() -> None:
     (good,) = [c for c in overview.promises(warned(SPARED)) if c.name == "availability"]
     (bad,) = [c for c in overview.promises(warned(BROKEN)) if c.name == "availability"]
     assert (good.ok, bad.ok) == (True, False)
-    assert bad.detail.endswith(": acme was served 92.000% this month, 0.99 is promised")
+    assert bad.detail.endswith(": acme was served 92.000% this month, 99% is promised")
     for figures, left in ((SPARED, "12 min"), (BROKEN, "none")):
         (table,) = policy_tables.owed(warned(figures).contracts, ())
         assert isinstance(table, Table)

@@ -104,7 +104,7 @@ def warnings(
             continue
         who = f"contract {name} with {contract.customer}"
         so_far = f"was served {one.ratio or 0.0:.3%} of this month so far"
-        promised = f"{one.promised_ratio:.4g} is promised"
+        promised = f"{one.promised_ratio * 100:.6g}% is promised"
         if one.breached:
             due = one.short_gpu_h * contract.penalty_usd_per_gpu_h
             yield (
