@@ -82,6 +82,8 @@ class _Demo:
         with casts.playing(self._stage) as cast, contextlib.ExitStack() as stack:
             client = stack.enter_context(self._ready(cast))
             watch = Observer(self._stage, client)
+            if self._args.headless:
+                self._console.print(f"in another terminal:  {self._environment()}", soft_wrap=True)
             with contextlib.suppress(KeyboardInterrupt):
                 self._watch(cast, watch)
             if self._args.svg:
@@ -142,12 +144,18 @@ class _Demo:
         self._switch_s = statistics.median(took) if took else None
         hint = (
             f"{screen.clocks(watch, self._switch_s)}\n"
-            f"In another terminal:  export RIGSHIFT_URL={_url(self._stage)} "
-            f"RIGSHIFT_TOKEN_FILE={service.token_file(self._stage.settings)}\n"
+            f"In another terminal:  {self._environment()}\n"
             "  rigshift status | explain rig-01 | switch rig-01 off --reason try --for 1m | "
             "plan | events        Ctrl-C ends the demo."
         )
         return screen.draw(watch, cast.deaths, watch.switch_ticks(outcomes), hint)
+
+    def _environment(self) -> str:
+        """What a shell needs to talk to this controller."""
+        return (
+            f"export RIGSHIFT_URL={_url(self._stage)} "
+            f"RIGSHIFT_TOKEN_FILE={service.token_file(self._stage.settings)}"
+        )
 
     def _outcomes(self) -> list[StoredOutcome]:
         store = service.open_store(self._stage.settings)

@@ -30,6 +30,7 @@ def play(folder: Path, *options: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "in another terminal:  export RIGSHIFT_URL=http://127.0.0.1:" in done.stderr
     figures: dict[str, Any] = json.loads(out.read_text())
     assert json.loads(done.stdout) == figures
     return figures
