@@ -178,7 +178,8 @@ def promises(plan: Plan | None) -> tuple[Check, ...]:
     hint = "short; `rigshift policy show` says of what"
     judged = [(one.contract, one.availability) for one in plan.contracts if one.availability]
     broken = [
-        f"{name} was served {one.ratio or 0.0:.3%} this month, {one.promised_ratio * 100:.6g}% is promised"
+        f"{name} was served {one.ratio or 0.0:.3%} this month, "
+        f"{one.promised_ratio * 100:.6g}% is promised"
         for name, one in judged
         if one.breached
     ]
