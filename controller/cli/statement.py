@@ -6,6 +6,7 @@ import argparse
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from controller.cli import statement_csv, statement_page
 from controller.cli.client import BAD_INPUT, Client, ClientError
-from controller.cli.tables import plain, when
+from controller.cli.tables import plain
 from controller.cli.terminal import Terminal
 from controller.core.books.statement import By, Figures, Line, Statement
 
@@ -105,7 +106,7 @@ def _shown(found: Statement) -> Iterator[Text | Table]:
 def _lines(found: Statement) -> Table:
     heads = ("Site", "Rig") if found.by is By.RIG else (found.by.value.capitalize(),)
     table = plain(
-        _title(found), *heads, "Net $>", "Expected $>", "Income $>", "Energy $>", "Owed $>",
+        _title(found), *heads, "Net $>", "Expected $>", "Income $>", "Energy $>", "Due $>",
         "Gain $>", "Hours>", "Missing h>",
     )  # fmt: skip
     for line in found.lines:
@@ -116,27 +117,44 @@ def _lines(found: Statement) -> Table:
 
 def _decisions(found: Statement) -> Table:
     table = plain(
-        _title(found), "Group", "When", "From", "To", "Expected $>", "Net $>", "Gain $>", "Why"
+        _title(found),
+        "Group",
+        "When (UTC)",
+        "From",
+        "To",
+        "Expected $>",
+        "Net $>",
+        "Gain $>",
+        "Why",
     )
     for line in found.lines:
-        at = "" if line.decided_at is None else when(line.decided_at)
+        at = "" if line.decided_at is None else _instant(line.decided_at)
         name = f"{line.rig}/{line.group}" if line.generation else "(none)"
         figures = line.figures
         money = (figures.expected_usd, figures.net_estimate_usd, figures.gain_estimate_usd)
-        cells = (f"{value:,.2f}" for value in money)
+        cells = map(_usd, money)
         table.add_row(name, at, line.origin, line.target, *cells, line.reason)
     if found.left_out:
-        text = "those that gained least and most are shown; --csv and --json have all"
+        text = "in between, or without a move; --csv and --json have all"
         table.add_row(f"{found.left_out:,} more", *("" for _ in range(6)), text, style="dim")
     total = found.total
     money = (total.expected_usd, total.net_estimate_usd, total.gain_estimate_usd)
-    cells = (f"{value:,.2f}" for value in money)
+    cells = map(_usd, money)
     table.add_row("total", "", "", "", *cells, "", style="bold")
     return table
 
 
 def _title(found: Statement) -> str:
-    return f"{found.month} by {found.by}, booked through {when(found.booked_through)}"
+    return f"{found.month} by {found.by}, booked through {_instant(found.booked_through)} UTC"
+
+
+def _instant(at: float) -> str:
+    """By UTC, as the days of the books: elsewhere the table would seem to leave its month."""
+    return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M")
+
+
+def _usd(value: float) -> str:
+    return f"{value:z,.2f}"
 
 
 def _names(line: Line, by: By) -> tuple[str, ...]:
@@ -148,12 +166,12 @@ def _names(line: Line, by: By) -> tuple[str, ...]:
 
 def _cells(figures: Figures) -> tuple[str, ...]:
     return (
-        f"{figures.net_estimate_usd:,.2f}",
-        f"{figures.expected_usd:,.2f}",
-        f"{figures.income_estimate_usd + figures.contract_usd:,.2f}",
-        f"{figures.energy_estimate_usd:,.2f}",
-        f"{figures.penalty_usd + figures.charge_usd:,.2f}",
-        f"{figures.gain_estimate_usd:,.2f}",
+        _usd(figures.net_estimate_usd),
+        _usd(figures.expected_usd),
+        _usd(figures.income_estimate_usd + figures.contract_usd),
+        _usd(figures.energy_estimate_usd),
+        _usd(figures.penalty_usd + figures.charge_usd),
+        _usd(figures.gain_estimate_usd),
         f"{statement_page.known_h(figures):,.1f}",
         f"{statement_page.missing_h(figures):,.1f}",
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ import pytest
 from controller.api import auth
 from controller.api.app import create_app
 from controller.api.server import Server, serve
+from controller.cli.statement import _cells
+from controller.core.books import statement
+from controller.core.books.statement import By
 from controller.operations import Operations
 from controller.records import Pages
 from controller.statements import Statements
@@ -79,6 +84,26 @@ def test_decisions_are_shown_with_their_reasons(shell: Shell) -> None:
     assert shell("statement", "--by", "decision") == 0
     for told in ("rig-1/g0", "etc", "llama", "0.75", "more", "--csv"):
         assert told in shell.out, told
+
+
+def test_a_table_tells_instants_by_the_clock_of_its_days(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through = datetime.fromtimestamp(BEGIN + 60.0, UTC).strftime("%m-%d %H:%M UTC")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Kiritimati")
+        time.tzset()
+        assert shell("statement") == 0
+        assert f"booked through {through}" in shell.out
+    time.tzset()
+
+
+def test_less_than_half_a_cent_is_nothing_and_not_less() -> None:
+    nothing = statement.statement("2024-10", By.DAY, [], [], BEGIN).total
+    loss = replace(nothing, net_estimate_usd=-0.004, gain_estimate_usd=-1234.5)
+    cells = _cells(loss)
+    assert cells[0] == "0.00"
+    assert cells[5] == "-1,234.50"
 
 
 def test_a_page_and_a_file_are_written(shell: Shell, tmp_path: Path) -> None:
