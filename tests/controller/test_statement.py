@@ -152,3 +152,8 @@ def test_questions_that_make_no_sense_say_what_would() -> None:
     with pytest.raises(NothingFoundError, match="nothing of 2024-10") as early:
         Statements(lambda: nullcontext(MemoryStore()), lambda: BEGIN).ask(None, By.DESK)
     assert "once a minute" in early.value.hint
+
+
+def test_a_penalty_of_days_gone_by_is_told_to_be_passing() -> None:
+    (note,) = [note for note in read(By.DAY, [owing(5.0)]).notes if "penalty" in note]
+    assert "until the month is over, it may go again" in note

@@ -282,7 +282,8 @@ def _notes(whole: Sums) -> Iterator[str]:
     if whole[Measure.CONTRACT_USD] or whole[Measure.OWED_GPU_H]:
         yield (
             "Income under contract is what the contract pays for GPUs that served; a penalty is "
-            "booked where more GPU-hours were missing in the month than the contract allows."
+            "booked where more GPU-hours are missing than the contract allows of those that were "
+            "owed; until the month is over, it may go again."
         )
     for measure, text in (
         (Measure.UNACCOUNTED_H, "no controller kept books, and nothing is booked for them"),
