@@ -18,8 +18,14 @@ EXTREMES = 10
 
 BY = (By.DESK, By.SITE, By.WORKLOAD, By.ITEM, By.DAY, By.DECISION)
 MINUS = "\N{MINUS SIGN}"
-WIDTH, HEIGHT, FOOT = 960.0, 220.0, 22.0
-"""Of the plot, in its own units."""
+WIDTH, HEIGHT, HEAD, FOOT, SIDE = 960.0, 240.0, 14.0, 26.0, 112.0
+"""Of the plot, in its own units; at its side stand the amounts."""
+
+CENTS_MAX_USD = 100.0
+"""From here on the plot's amounts go without cents."""
+
+CENT_USD = 0.01
+"""What shows as less than this is neither gain nor loss."""
 
 _MONEY = (
     "Net (est.)",
@@ -48,8 +54,12 @@ def rendered(chapters: Mapping[By, Statement]) -> str:
     """The page, from the same month told apart in every way of `BY`."""
     days, decisions = chapters[By.DAY], chapters[By.DECISION]
     total, extremes = days.total, decisions.lines
-    best = [line for line in reversed(extremes) if line.figures.gain_estimate_usd > 0.0][:EXTREMES]
-    worst = [line for line in extremes if line.figures.gain_estimate_usd < 0.0][:EXTREMES]
+    best = [line for line in reversed(extremes) if line.figures.gain_estimate_usd >= CENT_USD / 2][
+        :EXTREMES
+    ]
+    worst = [line for line in extremes if line.figures.gain_estimate_usd <= -CENT_USD / 2][
+        :EXTREMES
+    ]
     template = resources.files("controller.cli").joinpath("statement.html").read_text("utf-8")
     return Template(template).substitute(
         month=escape(days.month),
@@ -160,13 +170,20 @@ def _plot(lines: Sequence[Line]) -> str:
     pairs = [(ln.day, ln.figures.expected_usd, ln.figures.operating_estimate_usd) for ln in lines]
     values = [0.0, *(value for _, *both in pairs for value in both)]
     low, high = min(values), max(values)
-    scale = (HEIGHT - FOOT) / ((high - low) or 1.0)
-    step = WIDTH / max(1, len(pairs))
+    scale = (HEIGHT - HEAD - FOOT) / ((high - low) or 1.0)
+    step = (WIDTH - SIDE) / max(1, len(pairs))
     width = min(18.0, 0.4 * step)
-    zero = high * scale
-    parts = [f'<line x1="0" x2="{WIDTH:.0f}" y1="{zero:.1f}" y2="{zero:.1f}" class="axis"/>']
+    zero = HEAD + high * scale
+    digits = 0 if max(high, -low) >= CENTS_MAX_USD else 2
+    parts = [
+        f'<line x1="{SIDE:.0f}" x2="{WIDTH:.0f}" y1="{y:.1f}" y2="{y:.1f}" class="{kind}"/>'
+        f'<text x="{SIDE - 8:.0f}" y="{y + 5:.1f}" class="amount">{_usd(value, digits)}</text>'
+        for value, kind in {high: "grid", low: "grid", 0.0: "axis"}.items()
+        if value == 0.0 or abs(value) * scale > FOOT
+        for y in (zero - value * scale,)
+    ]
     for place, (day, expected, realized) in enumerate(pairs):
-        middle = (place + 0.5) * step
+        middle = SIDE + (place + 0.5) * step
         told = f"{day}: {_usd(realized)} realised, {_usd(expected)} expected"
         bars = "".join(
             f'<rect class="{kind}" x="{x:.1f}" width="{width:.1f}" '
@@ -194,9 +211,9 @@ def _row(row: Sequence[str]) -> str:
     return "".join(f"<td>{escape(text)}</td>" for text in row)
 
 
-def _usd(value: float) -> str:
-    shown = round(value, 2)
-    return f"{MINUS if shown < 0 else ''}${abs(shown):,.2f}"
+def _usd(value: float, digits: int = 2) -> str:
+    shown = round(value, digits)
+    return f"{MINUS if shown < 0 else ''}${abs(shown):,.{digits}f}"
 
 
 def _instant(at: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from contextlib import nullcontext
 from decimal import Decimal
 
@@ -134,6 +135,28 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
     words = " ".join(structure.words)
     for told in ("Statement of 2024-10", "demand charge", "acme", "2.50 group-hours", EVIL, "est."):
         assert told in words, told
+
+
+def test_the_page_calls_less_than_half_a_cent_neither_gain_nor_loss() -> None:
+    entries = [
+        entry(account("rig-1", 2), earning_h=3, gain_usd=-0.004),
+        entry(account("rig-1", 3), earning_h=3, gain_usd=0.004),
+    ]
+    text = statement_page.rendered({by: read(by, entries, 9) for by in statement_page.BY})
+    assert "No decision has gained anything yet." in text
+    assert "No decision has lost anything." in text
+
+
+def test_the_plot_says_its_amounts() -> None:
+    entries = [
+        entry(account("rig-1", 2), expected_usd=1234.4, income_usd=0.5),
+        entry(account("rig-1", 2, day=DAY + 1), energy_usd=50.0),
+    ]
+    text = statement_page.rendered({by: read(by, entries) for by in statement_page.BY})
+    amounts = re.findall(r'class="amount">([^<]*)<', text)
+    assert amounts == ["$1,234", "$0"], "what is too near to nothing stands nowhere"
+    flat = statement_page.rendered({by: read(by, []) for by in statement_page.BY})
+    assert re.findall(r'class="amount">([^<]*)<', flat) == ["$0.00"]
 
 
 def office() -> Statements:
