@@ -252,7 +252,8 @@ def over_cap(site: str, cap_w: float, power_w: float) -> str:
     """A cap that even the thriftiest plan exceeds."""
     return (
         f"site {site} may draw {kilowatts(cap_w)} but the plan draws {kilowatts(power_w)}: "
-        "what is left cannot be moved (held, locked, committed, offline, failed or in a switch)"
+        "what is left stands still already or cannot be moved (held, locked, committed, offline, "
+        "failed or in a switch)"
     )
 
 

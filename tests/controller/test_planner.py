@@ -260,6 +260,7 @@ def test_a_cap_that_holds_exceed_is_said() -> None:
     assert [decision.chosen for decision in plan.decisions] == ["etc", "etc", "etc", None]
     assert len(plan.warnings) == 1
     assert plan.warnings[0].startswith("site oslo may draw 0.30 kW but the plan draws 0.41 kW")
+    assert "stands still already or cannot be moved" in plan.warnings[0]
 
 
 def test_no_more_groups_switch_at_once_than_may() -> None:
