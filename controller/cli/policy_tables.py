@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.answers import Move, PolicyChecked, PolicyPreview, PolicyShown, RuleLine
-from controller.cli.tables import plain, usd, when
+from controller.cli.tables import count, plain, usd, when
 from controller.core import reasons
 from controller.core.obligation import Availability, Coverage, Fulfilment
 from controller.records import StoredPolicy
@@ -45,8 +45,9 @@ def versions(found: Sequence[StoredPolicy]) -> Table:
 
 def checked(name: str, found: PolicyChecked) -> Iterator[Text]:
     """`rigshift policy check`."""
-    parts = f"{found.contracts} contracts, {found.desks} desks, {found.rules} rules"
-    differs = f"{len(found.changes)} changes" if found.changes else "no change"
+    numbers = (found.contracts, "contract"), (found.desks, "desk"), (found.rules, "rule")
+    parts = ", ".join(count(*each) for each in numbers)
+    differs = count(len(found.changes), "change") if found.changes else "no change"
     yield Text(f"{name}: good. {parts}; {differs} against the policy in force")
 
 
@@ -65,7 +66,9 @@ def preview(found: PolicyPreview) -> Iterator[Text | Table]:
     gain = "unknown, for a price is missing"
     if found.usd_per_h is not None:
         gain = f"{found.usd_per_h:+.3f} $/h"
-    yield Text(f"{len(found.moves)} groups would do something else; the fleet's net: {gain}")
+    yield Text(
+        f"{count(len(found.moves), 'group')} would do something else; the fleet's net: {gain}"
+    )
     yield from owed(found.contracts, found.requirements)
     yield from _warned(found.warnings)
     yield from (Text(f"settled: {text}") for text in found.settled)

@@ -261,6 +261,11 @@ def _kilowatts(power_w: float) -> str:
     return f"{power_w / 1000:.1f} kW"
 
 
+def count(number: int, noun: str) -> str:
+    """So many of something whose plural ends in s."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def when(at: float) -> str:
     """Local time, for the operator's own clock."""
     return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M")

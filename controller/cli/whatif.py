@@ -13,6 +13,7 @@ from rich.text import Text
 from controller.answers import Supposed
 from controller.cli import policy_tables
 from controller.cli.client import Client
+from controller.cli.tables import count
 from controller.cli.terminal import Terminal
 
 OK = 0
@@ -35,12 +36,14 @@ def add_parser(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for option, name, text in (
-        ("--price", "prices", "suppose another price"),
-        ("--cap", "caps", "suppose another power cap of a site"),
-        ("--without", "without", "suppose a contract away"),
+    for option, name, metavar, text in (
+        ("--price", "prices", "SERIES=PRICE", "suppose another price"),
+        ("--cap", "caps", "SITE=POWER", "suppose another power cap of a site"),
+        ("--without", "without", "CONTRACT", "suppose a contract away"),
     ):
-        parser.add_argument(option, dest=name, action="append", default=[], help=text)
+        parser.add_argument(
+            option, dest=name, metavar=metavar, action="append", default=[], help=text
+        )
     parser.set_defaults(run=whatif)
 
 
@@ -59,7 +62,7 @@ def _shown(found: Supposed) -> Iterator[Text | Table]:
         yield policy_tables.moves(found.moves)
     gain = found.then_usd_per_h - found.stay_usd_per_h
     yield Text(
-        f"{len(found.moves)} groups would do something else. The fleet nets "
+        f"{count(len(found.moves), 'group')} would do something else. The fleet nets "
         f"{found.now_usd_per_h:.3f} $/h now, {found.stay_usd_per_h:.3f} then if all stayed, "
         f"{found.then_usd_per_h:.3f} with these moves: they are worth {gain:+.3f} $/h"
     )

@@ -106,12 +106,12 @@ def test_a_policy_is_checked_compared_foreseen_put_in_force_and_shown(
     served.office.plan(demand=0.0)
     file = shell.file(OWING + DESKS)
     assert shell("policy", "check", file) == 0
-    assert "good. 1 contracts, 2 desks, 0 rules; 1 changes against" in " ".join(shell.out.split())
+    assert "good. 1 contract, 2 desks, 0 rules; 1 change against" in " ".join(shell.out.split())
     assert shell("policy", "diff", file) == 0
     assert shell.out.startswith("contract acme is new: customer ACME Inc")
     assert shell("policy", "preview", file) == 0
     told = " ".join(shell.out.split())
-    assert "1 groups would do something else; the fleet's net: +0.468 $/h" in told
+    assert "1 group would do something else; the fleet's net: +0.468 $/h" in told
     assert "acme 1 1 0 0 in force" in told
     assert "Preview: nothing was changed" in told
     assert shell("policy", "activate", file, "--reason", "ACME signed") == 0
