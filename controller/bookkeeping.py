@@ -179,7 +179,7 @@ class Bookkeeper:
     def _due(self, at: float) -> Iterator[Entry]:
         """By how much the bills of the month differ from what is booked."""
         for bill in self._bills():
-            item = f"{bill.charge}, month from {bill.month_from}"
+            item = f"{bill.charge} at {bill.site}, month from {bill.month_from}"
             usd = bill.usd - self._charged[bill.site, item]
             if round(usd * MICRO):
                 self._charged[bill.site, item] += usd

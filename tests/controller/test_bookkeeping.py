@@ -161,16 +161,16 @@ def test_a_demand_charge_is_booked_as_it_grows_and_once_over_restarts() -> None:
     first.bills = [bill]
     first.tick(10.0)
     first.keeper.write()
-    assert charged()["grid, month from 2024-10-01"] == 30 * MICRO
+    assert charged()["grid at oslo, month from 2024-10-01"] == 30 * MICRO
     second = Board(store, now=first.now)
     second.bills = [replace(bill, peak_w=3500.0, billed_w=3500.0)]
     for _ in range(3):
         second.tick(10.0)
         second.keeper.write()
-    assert charged()["grid, month from 2024-10-01"] == 35 * MICRO
+    assert charged()["grid at oslo, month from 2024-10-01"] == 35 * MICRO
     second.now += 35 * 86_400.0
     second.bills = [replace(bill, month_from=date(2024, 11, 1), billed_w=1000.0)]
     second.tick(10.0)
     second.keeper.write()
-    assert charged()["grid, month from 2024-11-01"] == 10 * MICRO
-    assert charged()["grid, month from 2024-10-01"] == 35 * MICRO
+    assert charged()["grid at oslo, month from 2024-11-01"] == 10 * MICRO
+    assert charged()["grid at oslo, month from 2024-10-01"] == 35 * MICRO
