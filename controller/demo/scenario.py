@@ -12,8 +12,8 @@ from controller.core.farm import EarningSettings, FarmSettings, RigClassSettings
 from controller.core.prices.plausibility import Cautious, QuoteRules
 from wire.model import Kind
 
-BEGIN = datetime(2026, 3, 18, 4, tzinfo=UTC)
-"""Price time at which the demo begins: five in the morning at both sites."""
+BEGIN = datetime(2026, 3, 18, 12, tzinfo=UTC)
+"""Price time at which the demo begins: one in the afternoon at both sites."""
 END = datetime(2026, 3, 25, 23, tzinfo=UTC)
 """Price time of the last recorded hour."""
 

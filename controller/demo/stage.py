@@ -31,8 +31,8 @@ LEASE_S = 20.0
 """Real seconds: long enough for a controller that is killed and comes back."""
 
 POLICY = PolicySettings(
-    margin_usd_per_h=0.008,
-    off_band_usd_per_h=0.004,
+    margin_usd_per_h=0.002,
+    off_band_usd_per_h=0.001,
     dwell_s=1800.0,
     payback_s=4 * 3600.0,
     mining_switch=SwitchCost(cost_usd=scenario.SWITCH_USD, duration_s=1200.0),

@@ -118,7 +118,7 @@ def test_the_farm_fits_its_series() -> None:
 
 def test_hours_of_day_and_week_agree() -> None:
     assert recordings.SHIFT % timedelta(weeks=1) == timedelta(0)
-    assert (BEGIN - recordings.MIDNIGHT).total_seconds() == 5 * 3600
+    assert (BEGIN - recordings.MIDNIGHT).total_seconds() == 13 * 3600
 
 
 def test_the_first_hours_move_groups_in_every_direction(window: list[Prices]) -> None:
